@@ -1,0 +1,183 @@
+"""The spine: one record of one model call, which every part reads and fills. No OpenTelemetry in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+__all__ = ["Call", "Cost", "Decision", "Ending", "Message", "Part", "Reading", "Request", "Scope", "Timing", "Usage", "Value"]
+
+Value = str | bool | int | float | Sequence[str]
+"""What an OpenTelemetry attribute can hold, as far as we use it."""
+
+Ending = Literal["complete", "closed", "abandoned", "cancelled", "broken", "blocked"]
+"""How a stream ended: read to its end, closed by the app, garbage-collected, cancelled, broken by the provider, refused."""
+
+Part = dict[str, Any]
+"""One part of a message in the conventions' JSON shape: {"type": "text" | "reasoning" | "tool_call" | …, …}."""
+
+
+class Message(TypedDict, total=False):
+    """A message in the conventions' JSON shape; `role` and `parts` are always there."""
+
+    role: str
+    parts: list[Part]
+    name: str
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one call as totals and their subsets, in the conventions' sense: `input` holds cached reads and writes,
+    `output` holds reasoning. None means that the provider did not say; 0 is a zero that it gave.
+    A provider whose own fields exclude a class adds it in its own file.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
+    """The part of `cache_write` that is kept for an hour: it has a price of its own."""
+    reasoning: int | None = None
+    text_input: int | None = None
+    image_input: int | None = None
+    audio_input: int | None = None
+    text_output: int | None = None
+    image_output: int | None = None
+    audio_output: int | None = None
+    text_cache_read: int | None = None
+    image_cache_read: int | None = None
+    audio_cache_read: int | None = None
+    other: dict[str, float] | None = None
+    """What prices differ by and tokens don't say: images, audio_seconds, characters, searches, pages, server_tool.NAME."""
+    estimated: bool = False
+    """Counted by us, because the stream ended before the provider's own count came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money of one call in US dollars. The parts add up to `usd` within 1e-9; `usd` is None when it can't be known."""
+
+    status: str
+    """exact, approximate, estimated, unknown_model, unknown_price, no_usage, cached or free."""
+    usd: float | None = None
+    input: float = 0.0
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+    output: float = 0.0
+    other: float = 0.0
+    source: str | None = None
+    tier: str | None = None
+    """What it was priced as: standard, flex, priority, batch, fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """On whose behalf a call is made: what `otelllm.context()` set around it."""
+
+    user: str | None = None
+    session: str | None = None
+    feature: str | None = None
+    priority: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    prompt_variables: Mapping[str, str] = MappingProxyType({})
+    """Content: kept only where content is captured."""
+    tags: Mapping[str, str] = MappingProxyType({})
+    depends_on: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Request:
+    """What the app asked for, as the provider's file read it; all of it before anything was sent."""
+
+    model: str | None = None
+    stream: bool = False
+    attributes: dict[str, Value] = field(default_factory=dict)
+    """`gen_ai.request.*` and the provider's own, by attribute name."""
+    tier: str | None = None
+    user: str | None = None
+    messages: list[Message] | None = None
+    """Only when content is captured; likewise the next three."""
+    system: list[Part] | None = None
+    tools: list[Part] | None = None
+    input_chars: int | None = None
+    """Characters of text sent, for an estimate where the provider never says the usage; None where not counted."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the answer said, whole or folded from chunks so far."""
+
+    id: str | None = None
+    model: str | None = None
+    finish_reasons: list[str] = field(default_factory=list)
+    """In the conventions' words, one a choice; the provider's own words in `own_finish_reasons`."""
+    own_finish_reasons: list[str] = field(default_factory=list)
+    usage: Usage | None = None
+    tier: str | None = None
+    conversation: str | None = None
+    request_id: str | None = None
+    attributes: dict[str, Value] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
+    """Only when content is captured."""
+    error_type: str | None = None
+    """The provider's error inside an answer of success."""
+    error_message: str | None = None
+    output_chars: int = 0
+    """Characters that came, for an estimate of an interrupted stream."""
+    partial: Any = None
+    """The provider's own bookkeeping while chunks are folded; nobody else looks at it."""
+
+
+@dataclass(slots=True)
+class Timing:
+    """Moments of one call on the monotonic clock, in nanoseconds; None where it has not come."""
+
+    sent: int = 0
+    first_chunk: int | None = None
+    first_token: int | None = None
+    """The first delta with content, a tool call, a refusal or reasoning."""
+    first_content: int | None = None
+    """The first delta of the answer itself, where reasoning came before it."""
+    ended: int | None = None
+    chunks: int = 0
+    gaps: list[int] = field(default_factory=list)
+    """Between such deltas; thinned evenly once there are many (see relay)."""
+    last_token: int | None = None
+    gap_max: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One rule that changed something, or would have in shadow mode; an `otelllm.decision` span event."""
+
+    stage: str
+    rule: str
+    mode: str
+    outcome: str
+    scope: str = ""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Call:
+    """One model call, from the app's arguments to its end."""
+
+    provider: str
+    operation: str
+    request: Request
+    scope: Scope
+    server: tuple[str, int | None] | None = None
+    reading: Reading = field(default_factory=Reading)
+    timing: Timing = field(default_factory=Timing)
+    decisions: list[Decision] = field(default_factory=list)
+    verdict: str | None = None
+    error: BaseException | None = None
+    ending: Ending | None = None
+    """Only for streams."""
+    cost: Cost | None = None
+    captures: bool = False
+    """Whether content is read from this call at all."""
