@@ -1,0 +1,20 @@
+"""The provider on loopback, and the app that calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from wire.server import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider that answers as the test says; a request that the test did not expect fails it."""
+    it = Provider()
+    yield it
+    it.close()
+    assert it.unexpected == [], "a request was sent that the app did not send"
