@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
-__all__ = ["Call", "Cost", "Decision", "Ending", "Message", "Part", "Reading", "Request", "Scope", "Timing", "Usage", "Value"]
+__all__ = [
+    "Call",
+    "Cost",
+    "Decision",
+    "Ending",
+    "Message",
+    "Part",
+    "Reading",
+    "Request",
+    "Scope",
+    "Timing",
+    "Usage",
+    "Value",
+]
 
 Value = str | bool | int | float | Sequence[str]
 """What an OpenTelemetry attribute can hold, as far as we use it."""
 
 Ending = Literal["complete", "closed", "abandoned", "cancelled", "broken", "blocked"]
-"""How a stream ended: read to its end, closed by the app, garbage-collected, cancelled, broken by the provider, refused."""
+"""How a stream ended: read to its end, closed by the app, garbage-collected, cancelled, broken, refused."""
 
 Part = dict[str, Any]
 """One part of a message in the conventions' JSON shape: {"type": "text" | "reasoning" | "tool_call" | …, …}."""
@@ -51,7 +63,7 @@ class Usage:
     image_cache_read: int | None = None
     audio_cache_read: int | None = None
     other: dict[str, float] | None = None
-    """What prices differ by and tokens don't say: images, audio_seconds, characters, searches, pages, server_tool.NAME."""
+    """What prices differ by besides tokens: images, audio_seconds, characters, searches, pages, server_tool.NAME."""
     estimated: bool = False
     """Counted by us, because the stream ended before the provider's own count came."""
 
@@ -83,9 +95,9 @@ class Scope:
     priority: str | None = None
     prompt_name: str | None = None
     prompt_version: str | None = None
-    prompt_variables: Mapping[str, str] = MappingProxyType({})
+    prompt_variables: Mapping[str, str] = field(default_factory=dict)
     """Content: kept only where content is captured."""
-    tags: Mapping[str, str] = MappingProxyType({})
+    tags: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
 
 

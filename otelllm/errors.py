@@ -3,8 +3,8 @@
 __all__ = ["BadConfig", "Blocked", "KillSwitchOn"]
 
 
-class BadConfig(ValueError):
-    """A setting or policy that can't be used. The text names the value (and file and line, where there is one) and the way out."""
+class BadConfig(ValueError):  # noqa: N818  public, and named so in every error text of ours
+    """A setting or policy that can't be used: names the value, its file and line where it has them, and the way out."""
 
 
 class Blocked(Exception):  # noqa: N818  "Blocked" is what users catch; it is a refusal, not a fault

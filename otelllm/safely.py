@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +23,7 @@ _strict = False
 
 def strict(on: bool) -> bool:
     """Re-raise instead of swallowing (tests do this); returns what was set before."""
-    global _strict  # noqa: PLW0603  one switch a process, set by test suites only
+    global _strict
     before, _strict = _strict, on
     return before
 
@@ -45,7 +45,7 @@ class safely:  # noqa: N801  reads as a word: `with safely("folding a chunk"):`
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False] | bool:
+    ) -> bool:
         if error is None:
             return False
         return swallow(self.doing, error)

@@ -1,4 +1,4 @@
-"""Every name that we emit, in one table: OpenTelemetry's GenAI conventions as opentelemetry-util-genai 1.3b0 writes them.
+"""Every name that we emit, in one table: the GenAI conventions as opentelemetry-util-genai 1.3b0 writes them.
 
 Names marked early are in the conventions' repository but in no release yet. Only the block at the end is our own.
 """

@@ -1,0 +1,160 @@
+"""What a finished call says on its span: a pure function of the record."""
+
+from __future__ import annotations
+
+from . import semconv
+from .call import Call, Cost, Timing, Usage, Value
+
+__all__ = ["attributes", "error_type_of", "metric_attributes", "start_attributes"]
+
+_USAGE = (
+    ("input", semconv.USAGE_INPUT),
+    ("output", semconv.USAGE_OUTPUT),
+    ("cache_read", semconv.USAGE_CACHE_READ),
+    ("cache_write", semconv.USAGE_CACHE_WRITE),
+    ("cache_write_1h", semconv.USAGE_CACHE_WRITE_1H),
+    ("reasoning", semconv.USAGE_REASONING),
+    ("text_input", semconv.USAGE_TEXT_INPUT),
+    ("image_input", semconv.USAGE_IMAGE_INPUT),
+    ("audio_input", semconv.USAGE_AUDIO_INPUT),
+    ("text_output", semconv.USAGE_TEXT_OUTPUT),
+    ("image_output", semconv.USAGE_IMAGE_OUTPUT),
+    ("audio_output", semconv.USAGE_AUDIO_OUTPUT),
+    ("text_cache_read", semconv.USAGE_TEXT_CACHE_READ),
+    ("image_cache_read", semconv.USAGE_IMAGE_CACHE_READ),
+    ("audio_cache_read", semconv.USAGE_AUDIO_CACHE_READ),
+)
+_SCOPE = (
+    ("session", semconv.SESSION_ID),
+    ("feature", semconv.FEATURE),
+    ("priority", semconv.PRIORITY),
+    ("prompt_name", semconv.PROMPT_NAME),
+    ("prompt_version", semconv.PROMPT_VERSION),
+)
+
+
+def start_attributes(call: Call) -> dict[str, Value]:
+    """What samplers may decide by: set when the span starts."""
+    found: dict[str, Value] = {semconv.OPERATION: call.operation, semconv.PROVIDER: call.provider}
+    if call.request.model:
+        found[semconv.REQUEST_MODEL] = call.request.model
+    if call.server is not None:
+        address, port = call.server
+        found[semconv.SERVER_ADDRESS] = address
+        if port is not None:
+            found[semconv.SERVER_PORT] = port
+    return found
+
+
+def attributes(call: Call) -> dict[str, Value]:
+    """Everything but content, in the order in which it must survive a back end that cuts: usage and cost first."""
+    found: dict[str, Value] = {}
+    reading = call.reading
+    if reading.usage is not None:
+        _usage(found, reading.usage)
+    if call.cost is not None:
+        _cost(found, call.cost)
+    found.update(call.request.attributes)
+    if call.request.stream:
+        found[semconv.REQUEST_STREAM] = True
+        _timing(found, call.timing)
+        if call.ending is not None:
+            found[semconv.STREAM_END] = call.ending
+    if reading.id:
+        found[semconv.RESPONSE_ID] = reading.id
+    if reading.model:
+        found[semconv.RESPONSE_MODEL] = reading.model
+    if reading.finish_reasons:
+        found[semconv.RESPONSE_FINISH_REASONS] = reading.finish_reasons
+        if reading.own_finish_reasons != reading.finish_reasons:
+            found[semconv.FINISH_REASONS] = reading.own_finish_reasons
+    if reading.request_id:
+        found[semconv.PROVIDER_REQUEST_ID] = reading.request_id
+    found.update(reading.attributes)
+    _scope(found, call)
+    if call.verdict is not None:
+        found[semconv.VERDICT] = call.verdict
+    return found
+
+
+def _usage(found: dict[str, Value], usage: Usage) -> None:
+    for name, attribute in _USAGE:
+        value = getattr(usage, name)
+        if value is not None:  # a zero that the provider gave is a fact: "no cache hit", not "not reported"
+            found[attribute] = value
+    for name, count in (usage.other or {}).items():
+        found[semconv.USAGE_OTHER + name] = int(count) if count == int(count) else count
+    if usage.estimated:
+        found[semconv.USAGE_ESTIMATED] = True
+
+
+def _cost(found: dict[str, Value], cost: Cost) -> None:
+    found[semconv.COST_STATUS] = cost.status
+    if cost.tier:
+        found[semconv.TIER] = cost.tier
+    if cost.usd is None:
+        return
+    found[semconv.COST] = cost.usd
+    for name, value in (
+        (semconv.COST_INPUT, cost.input),
+        (semconv.COST_CACHE_READ, cost.cache_read),
+        (semconv.COST_CACHE_WRITE, cost.cache_write),
+        (semconv.COST_OUTPUT, cost.output),
+        (semconv.COST_OTHER, cost.other),
+    ):
+        if value:
+            found[name] = value
+    if cost.source:
+        found[semconv.COST_SOURCE] = cost.source
+
+
+def _timing(found: dict[str, Value], timing: Timing) -> None:
+    sent = timing.sent
+    if timing.first_chunk is not None:
+        found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = (timing.first_chunk - sent) / 1e9
+    if timing.first_token is not None:
+        found[semconv.TTFT] = (timing.first_token - sent) / 1e9
+    if timing.first_content is not None and timing.first_content != timing.first_token:
+        found[semconv.TTFT_CONTENT] = (timing.first_content - sent) / 1e9
+    found[semconv.STREAM_CHUNKS] = timing.chunks
+    if timing.gaps:
+        gaps = sorted(timing.gaps)
+        last = len(gaps) - 1
+        found[semconv.STREAM_GAP_P50] = gaps[last // 2] / 1e9
+        found[semconv.STREAM_GAP_P95] = gaps[round(last * 0.95)] / 1e9
+        found[semconv.STREAM_GAP_MAX] = timing.gap_max / 1e9
+
+
+def _scope(found: dict[str, Value], call: Call) -> None:
+    scope = call.scope
+    user = scope.user or call.request.user
+    if user:
+        found[semconv.USER_ID] = user
+    for name, attribute in _SCOPE:
+        value = getattr(scope, name)
+        if value is not None:
+            found[attribute] = value
+    conversation = call.reading.conversation or scope.session
+    if conversation:
+        found.setdefault(semconv.CONVERSATION_ID, conversation)
+    found.update({semconv.TAG + name: value for name, value in scope.tags.items()})
+
+
+def error_type_of(error: BaseException) -> str:
+    """`error.type` where the provider gave no word for it: timeout, cancelled, else the exception's qualified name."""
+    kind = type(error)
+    if kind.__name__ in {"CancelledError", "Cancelled"}:
+        return "cancelled"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def metric_attributes(call: Call, error_type: str | None) -> dict[str, Value]:
+    """The attributes that all of a call's metrics share; never user, session or prompt (cardinality)."""
+    found = start_attributes(call)
+    if call.reading.model:
+        found[semconv.RESPONSE_MODEL] = call.reading.model
+    if error_type:
+        found[semconv.ERROR_TYPE] = error_type
+    return found

@@ -1,0 +1,94 @@
+"""Settings from arguments and environment. The only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from .errors import BadConfig
+
+__all__ = ["CaptureMode", "OnBadPolicy", "Settings", "read"]
+
+CaptureMode = Literal["off", "redacted", "full"]
+OnBadPolicy = Literal["exit", "block", "off"]
+
+CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_CAPTURE_WORDS: dict[str, tuple[CaptureMode, bool, bool]] = {
+    # word: mode, to the span, to the event. true and false are what older instrumentations take.
+    "NO_CONTENT": ("off", True, False),
+    "SPAN_ONLY": ("full", True, False),
+    "EVENT_ONLY": ("full", False, True),
+    "SPAN_AND_EVENT": ("full", True, True),
+    "TRUE": ("full", True, False),
+    "FALSE": ("off", True, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says; arguments of `instrument()` and the policy win over it (see setup)."""
+
+    disabled: bool = False
+    """OTELLLM_DISABLED: turns everything off, enforcement too."""
+    sdk_disabled: bool = False
+    """OTEL_SDK_DISABLED: no spans, metrics or logs; enforcement goes on."""
+    capture: CaptureMode | None = None
+    content_on_span: bool = True
+    content_on_event: bool = False
+    emit_event: bool = False
+    policy_path: str | None = None
+    policy_named: bool = False
+    """Whether somebody named the file, so that its absence is an error."""
+    on_bad_policy: OnBadPolicy = "exit"
+    kill: str = ""
+    traces_exporter: str = "otlp"
+    metrics_exporter: str = "otlp"
+    logs_exporter: str = "otlp"
+    protocol: str = "http/protobuf"
+    endpoint_named: bool = False
+    per_chunk_metric: bool = False
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _capture(environ: Mapping[str, str]) -> tuple[CaptureMode | None, bool, bool]:
+    word = environ.get(CAPTURE_VARIABLE, "").strip()
+    if not word:
+        return None, True, False
+    try:
+        return _CAPTURE_WORDS[word.upper()]
+    except KeyError:
+        raise BadConfig(f"{CAPTURE_VARIABLE} {word!r} is not one of {', '.join(list(_CAPTURE_WORDS)[:4])}") from None
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process's environment; `BadConfig` names the variable and value that can't be used."""
+    env = os.environ if environ is None else environ
+    mode, on_span, on_event = _capture(env)
+    on_bad = env.get("OTELLLM_ON_BAD_POLICY", "exit").strip().lower()
+    if on_bad not in get_args(OnBadPolicy):
+        raise BadConfig(f"OTELLLM_ON_BAD_POLICY {on_bad!r} is not one of exit, block, off")
+    named = env.get("OTELLLM_POLICY")
+    emit_event = env.get("OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT")
+    return Settings(
+        disabled=_flag(env, "OTELLLM_DISABLED"),
+        sdk_disabled=_flag(env, "OTEL_SDK_DISABLED"),
+        capture=mode,
+        content_on_span=on_span,
+        content_on_event=on_event,
+        emit_event=on_event if emit_event is None else _flag(env, "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"),
+        policy_path=named or "otelllm.toml",
+        policy_named=bool(named),
+        on_bad_policy=cast(OnBadPolicy, on_bad),
+        kill=env.get("OTELLLM_KILL", ""),
+        traces_exporter=env.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() or "otlp",
+        metrics_exporter=env.get("OTEL_METRICS_EXPORTER", "otlp").strip().lower() or "otlp",
+        logs_exporter=env.get("OTEL_LOGS_EXPORTER", "otlp").strip().lower() or "otlp",
+        protocol=env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf").strip().lower() or "http/protobuf",
+        endpoint_named=any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in env),
+        per_chunk_metric=_flag(env, "OTELLLM_METRIC_PER_CHUNK"),
+    )

@@ -1,0 +1,227 @@
+"""Spans for the app's own steps: workflow, agent, tool, retrieval, embedding, rerank, task.
+
+Each works bare or with a name, on functions and methods, sync and async, and on generators of both kinds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import wraps
+from typing import Any, TypeVar, overload
+
+from . import semconv
+from .observed import Observed, Step
+
+__all__ = ["agent", "embedding", "rerank", "retrieval", "task", "tool", "workflow"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _run(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        observed = Observed(step, signature, args, kwargs)
+        try:
+            with observed.current():
+                result = function(*args, **kwargs)
+        except BaseException as error:
+            observed.end(error)
+            raise
+        observed.returned(result)
+        return result
+
+    return run
+
+
+def _arun(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def arun(*args: Any, **kwargs: Any) -> Any:
+        observed = Observed(step, signature, args, kwargs)
+        try:
+            with observed.current():
+                result = await function(*args, **kwargs)
+        except BaseException as error:
+            observed.end(error)
+            raise
+        observed.returned(result)
+        return result
+
+    return arun
+
+
+def _generate(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        observed = Observed(step, signature, args, kwargs)
+        inner = function(*args, **kwargs)
+        resume, sent = inner.send, None
+        try:
+            while True:
+                with observed.current():
+                    item = resume(sent)
+                observed.saw(item)
+                try:
+                    resume, sent = inner.send, (yield item)
+                except GeneratorExit:
+                    inner.close()
+                    raise
+                except BaseException as thrown:  # the inner generator's to handle
+                    resume, sent = inner.throw, thrown
+        except StopIteration as done:
+            observed.end()
+            return done.value
+        except BaseException as error:
+            observed.end(error)
+            raise
+
+    return generate
+
+
+def _agenerate(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    async def agenerate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        observed = Observed(step, signature, args, kwargs)
+        inner = function(*args, **kwargs)
+        resume, sent = inner.asend, None
+        try:
+            while True:
+                with observed.current():
+                    item = await resume(sent)
+                observed.saw(item)
+                try:
+                    resume, sent = inner.asend, (yield item)
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                except BaseException as thrown:  # the inner generator's to handle
+                    resume, sent = inner.athrow, thrown
+        except StopAsyncIteration:
+            observed.end()
+        except BaseException as error:
+            observed.end(error)
+            raise
+
+    return agenerate
+
+
+def _decorate(step: Step, function: F) -> F:
+    """`function` with a span around each of its runs, and of the same kind as before."""
+    if inspect.isasyncgenfunction(function):
+        wrap = _agenerate
+    elif inspect.isgeneratorfunction(function):
+        wrap = _generate
+    elif inspect.iscoroutinefunction(function):
+        wrap = _arun
+    else:
+        wrap = _run
+    return wrap(step, inspect.signature(function), function)  # type: ignore[return-value]  # wraps keeps the signature
+
+
+def _decorator(function: F | None, operation: str, name: str | None, **facts: str | None) -> Any:
+    def decorate(target: F) -> F:
+        doc = inspect.getdoc(target)
+        told = {key: value for key, value in facts.items() if value is not None}
+        if operation == semconv.EXECUTE_TOOL and doc:
+            told.setdefault(semconv.TOOL_DESCRIPTION, doc.partition("\n")[0])
+        return _decorate(Step(operation, name or target.__name__, told), target)
+
+    return decorate if function is None else decorate(function)
+
+
+@overload
+def workflow(function: F, /) -> F: ...
+@overload
+def workflow(*, name: str | None = None) -> Callable[[F], F]: ...
+def workflow(function: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
+    """A whole job of the app: an `invoke_workflow` span with the summed tokens and cost of the calls below it."""
+    made: F | Callable[[F], F] = _decorator(function, semconv.INVOKE_WORKFLOW, name)
+    return made
+
+
+@overload
+def agent(function: F, /) -> F: ...
+@overload
+def agent(
+    *, name: str | None = None, id: str | None = None, description: str | None = None, version: str | None = None
+) -> Callable[[F], F]: ...
+def agent(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    id: str | None = None,  # noqa: A002  the conventions' word
+    description: str | None = None,
+    version: str | None = None,
+) -> F | Callable[[F], F]:
+    """One run of an agent: an `invoke_agent` span; its name is also on the calls and tools below it."""
+    facts = {
+        semconv.AGENT_ID: id, semconv.AGENT_DESCRIPTION: description, semconv.AGENT_VERSION: version,
+    }  # fmt: skip
+    made: F | Callable[[F], F] = _decorator(function, semconv.INVOKE_AGENT, name, **facts)
+    return made
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(*, name: str | None = None, type: str = "function") -> Callable[[F], F]: ...
+def tool(
+    function: F | None = None,
+    /,
+    *,
+    name: str | None = None,
+    type: str = "function",  # noqa: A002  the conventions' word
+) -> F | Callable[[F], F]:
+    """A tool that a model may call: an `execute_tool` span; arguments and result are content."""
+    made: F | Callable[[F], F] = _decorator(function, semconv.EXECUTE_TOOL, name, **{semconv.TOOL_TYPE: type})
+    return made
+
+
+@overload
+def retrieval(function: F, /) -> F: ...
+@overload
+def retrieval(*, name: str | None = None, data_source: str | None = None) -> Callable[[F], F]: ...
+def retrieval(
+    function: F | None = None, /, *, name: str | None = None, data_source: str | None = None
+) -> F | Callable[[F], F]:
+    """A search for documents: a `retrieval` span with how many came back; query and documents are content.
+
+    The query is the argument `query`, `question` or `text`, else the first text; a returned sequence is the documents:
+    texts, dicts with `id`, `score` and `content` (or `text`), or objects with those attributes.
+    """
+    made: F | Callable[[F], F] = _decorator(function, semconv.RETRIEVAL, name, **{semconv.DATA_SOURCE_ID: data_source})
+    return made
+
+
+@overload
+def embedding(function: F, /) -> F: ...
+@overload
+def embedding(*, name: str | None = None) -> Callable[[F], F]: ...
+def embedding(function: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
+    """The app's own embedding of texts (an SDK's embeddings call has a span already): an `embeddings` span."""
+    made: F | Callable[[F], F] = _decorator(function, semconv.EMBEDDINGS, name)
+    return made
+
+
+@overload
+def rerank(function: F, /) -> F: ...
+@overload
+def rerank(*, name: str | None = None) -> Callable[[F], F]: ...
+def rerank(function: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
+    """A reranking of documents: a `rerank` span with how many went in and were kept.
+
+    The documents are the argument `documents`, `docs`, `results` or `candidates`, else the first sequence.
+    """
+    made: F | Callable[[F], F] = _decorator(function, semconv.RERANK, name)
+    return made
+
+
+@overload
+def task(function: F, /) -> F: ...
+@overload
+def task(*, name: str | None = None) -> Callable[[F], F]: ...
+def task(function: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
+    """Any other step worth seeing: a span of its own name; arguments and result are content."""
+    made: F | Callable[[F], F] = _decorator(function, semconv.TASK, name)
+    return made

@@ -1,0 +1,219 @@
+"""Call -> span, metrics, events. The only writer of model calls to OpenTelemetry."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.context import get_value
+from opentelemetry.trace import SpanKind, StatusCode
+
+from . import semconv
+from .attributes import attributes, error_type_of, start_attributes
+from .capture import Capture, Content
+from .lineage import above
+from .metrics import Instruments
+from .pricing import cost_of
+from .safely import safely
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+    from .call import Call
+    from .events import Events
+    from .spec import Surface
+
+__all__ = ["Emitter", "Record", "active", "is_suppressed", "use", "write_error"]
+
+_active: Emitter | None = None
+
+
+def active() -> Emitter | None:
+    """The emitter of the `instrument()` that is on; None where otelllm is off."""
+    return _active
+
+
+def use(emitter: Emitter | None) -> None:
+    """Make `emitter` the one that decorators and feedback write to."""
+    global _active  # noqa: PLW0603  one a process, as OpenTelemetry's own providers are
+    _active = emitter
+
+
+def is_suppressed() -> bool:
+    """Whether OpenTelemetry's instrumentation is suppressed in the current context."""
+    return bool(get_value("suppress_instrumentation")) or bool(_OTEL_KEY and get_value(_OTEL_KEY))
+
+
+try:  # private, but the only name under which `suppress_instrumentation()` of the API can be seen
+    from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _OTEL_KEY
+except ImportError:  # pragma: no cover  an OpenTelemetry that has moved it
+    _OTEL_KEY = ""
+
+
+class Emitter:
+    """Where records go: one tracer, one set of instruments, and the rule for content."""
+
+    __slots__ = ("capture", "content_on_event", "content_on_span", "events", "instruments", "tracer")
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        instruments: Instruments | None,
+        capture: Capture,
+        *,
+        content_on_span: bool = True,
+        content_on_event: bool = False,
+        events: Events | None = None,
+    ) -> None:
+        self.tracer = tracer
+        self.instruments = instruments
+        self.capture = capture
+        self.content_on_span = content_on_span
+        self.content_on_event = content_on_event
+        self.events = events
+
+
+class Record:
+    """One call being written: its span, and the content kept so far."""
+
+    __slots__ = ("_content", "_emitter", "_lineage", "_started_ns", "call", "span")
+
+    def __init__(self, emitter: Emitter, call: Call) -> None:
+        self._emitter = emitter
+        self.call = call
+        self._content: Content | None = None
+        self._lineage = above()
+        self._started_ns = time_ns()
+        self.span: Span = trace.INVALID_SPAN
+        if not is_suppressed():
+            model = call.request.model
+            name = f"{call.operation} {model}" if model else call.operation
+            with safely("starting a span"):  # enforcement goes on without one
+                self.span = emitter.tracer.start_span(
+                    name, kind=SpanKind.CLIENT, attributes=start_attributes(call), start_time=self._started_ns
+                )
+        call.captures = emitter.capture.mode != "off" and self.span.is_recording()
+
+    def read_input(self, surface: Surface, kwargs: dict[str, object]) -> None:
+        """Serialise what the app sent, now: it may change its messages as soon as the call is back."""
+        if not self.call.captures:
+            return
+        request = self.call.request
+        content = self._content = Content(self._emitter.capture)
+        surface.read_input(request, kwargs)
+        if request.system:
+            content.write(semconv.SYSTEM_INSTRUCTIONS, request.system)
+        if request.messages:
+            content.write(semconv.INPUT_MESSAGES, request.messages)
+        if request.tools:
+            content.write(semconv.TOOL_DEFINITIONS, request.tools)
+        for name, value in self.call.scope.prompt_variables.items():
+            content.write_text(semconv.PROMPT_VARIABLE + name, value)
+        request.messages = request.system = request.tools = None
+
+    def end(self, call: Call) -> None:
+        """Price the call, write its span and metrics. Called once."""
+        span = self.span
+        try:
+            with safely("pricing a call"):
+                self._price()
+            if self._lineage.totals is not None:
+                self._lineage.totals.add(call.reading.usage, call.cost)
+            failed = self._error_type()
+            if span.is_recording():
+                with safely("writing a span"):
+                    self._write(failed)
+            if self._emitter.instruments is not None:
+                with safely("recording metrics"):
+                    self._emitter.instruments.record(call, failed)
+        finally:
+            with safely("ending a span"):
+                span.end()
+
+    def _price(self) -> None:
+        call = self.call
+        reading = call.reading
+        if reading.usage is None and (call.error is not None or call.verdict == "block"):
+            return  # refused or failed before anything was used: there is nothing to price
+        call.cost = cost_of(
+            reading.usage,
+            provider=call.provider,
+            model=reading.model or call.request.model,
+            tier=reading.tier or call.request.tier,
+            at_ns=self._started_ns,
+        )
+        if call.cost.status == "unknown_model" and reading.model and call.request.model not in {None, reading.model}:
+            call.cost = cost_of(
+                reading.usage,
+                provider=call.provider,
+                model=call.request.model,
+                tier=reading.tier or call.request.tier,
+                at_ns=self._started_ns,
+            )
+
+    def _error_type(self) -> str | None:
+        call = self.call
+        if call.ending in {"closed", "abandoned"} and not call.reading.error_type:
+            return None  # leaving a stream early is no error
+        if call.error is None:
+            return call.reading.error_type
+        return call.reading.error_type or error_type_of(call.error)
+
+    def _write(self, failed: str | None) -> None:
+        call, span = self.call, self.span
+        found = attributes(call)
+        if self._lineage.agent:
+            found[semconv.AGENT_NAME] = self._lineage.agent
+        if self._lineage.workflow:
+            found[semconv.WORKFLOW_NAME] = self._lineage.workflow
+        if failed:
+            found[semconv.ERROR_TYPE] = failed
+        content = self._content
+        if call.captures and call.reading.messages:
+            content = content or Content(self._emitter.capture)
+            content.write(semconv.OUTPUT_MESSAGES, call.reading.messages)
+        found[semconv.CONTENT_CAPTURED] = self._emitter.capture.mode
+        if content is not None:
+            if content.truncated:
+                found[semconv.CONTENT_TRUNCATED] = True
+            if content.redactions:
+                found[semconv.CONTENT_REDACTIONS] = content.redactions
+            if self._emitter.content_on_span:
+                found.update(content.attributes)
+        span.set_attributes(found)
+        for decision in call.decisions:
+            span.add_event(
+                semconv.EVENT_DECISION,
+                {
+                    "stage": decision.stage, "rule": decision.rule, "mode": decision.mode,
+                    "outcome": decision.outcome, "scope": decision.scope, "reason": decision.reason,
+                },
+            )  # fmt: skip
+        if failed:
+            write_error(span, call.error, failed, call.reading.error_message, self._emitter.capture)
+        if self._emitter.events is not None:
+            shown = content.attributes if content is not None and self._emitter.content_on_event else {}
+            self._emitter.events.details(call, span, {**start_attributes(call), **found}, shown)
+
+
+def write_error(span: Span, error: BaseException | None, failed: str, message: str | None, capture: Capture) -> None:
+    """The error's event and status. Its message and stack trace are content: providers' 401 texts repeat the key."""
+    told: dict[str, str] = {}
+    description = None
+    if error is not None:
+        kind = type(error)
+        told[semconv.EXCEPTION_TYPE] = f"{kind.__module__}.{kind.__qualname__}"
+    if capture.mode != "off":
+        content = Content(capture)
+        description = content.text(str(error) if error is not None else message or failed)
+        if description:
+            told[semconv.EXCEPTION_MESSAGE] = description
+        if error is not None and error.__traceback__ is not None:
+            import traceback  # noqa: PLC0415  only where something failed and content is kept
+
+            stack = content.text("".join(traceback.format_exception(error)))
+            if stack:
+                told[semconv.EXCEPTION_STACKTRACE] = stack
+    span.add_event(semconv.EVENT_EXCEPTION, {semconv.ERROR_TYPE: failed, **told})
+    span.set_status(StatusCode.ERROR, description)

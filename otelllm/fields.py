@@ -1,0 +1,38 @@
+"""Decoded JSON that reads like an SDK's object, so that one parser serves both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["field", "fields"]
+
+
+class Fields:
+    """A dict whose keys are attributes; what it lacks is None."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._fields = values
+
+    def __getattr__(self, name: str) -> Any:
+        return fields(self._fields.get(name))
+
+    def model_dump(self, **_: object) -> dict[str, Any]:
+        """The dict itself, under the name by which SDK objects give theirs."""
+        return dict(self._fields)
+
+
+def fields(value: Any) -> Any:
+    """`value` with its dicts, and those inside its lists, readable as objects."""
+    if isinstance(value, dict):
+        return Fields(value)
+    if isinstance(value, list):
+        return [fields(item) for item in value]
+    return value
+
+
+def field(thing: Any, name: str) -> Any:
+    """`name` of a dict or of an SDK's object; None where it is missing."""
+    return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)

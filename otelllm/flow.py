@@ -1,0 +1,72 @@
+"""One call's life, from the app's arguments to its end. The order of stages stands here and nowhere else."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns as now
+from typing import Any
+
+from .call import Call
+from .errors import Blocked
+from .relay import Relay, attach
+from .safely import safely
+from .spec import End, Provider, Stages, Surface
+from .steps import SEND, Send, Steps
+
+__all__ = ["run"]
+
+
+def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: End) -> Steps[Any]:
+    """Yield each thing of `call` that may have to wait; return what the provider's method returned, untouched.
+
+    Ends the call through `end`, exactly once; where the answer is still to come, its relay does.
+    """
+    try:
+        send = SEND
+        for stage in stages.resolve:
+            if (answer := (yield from stage(call))) is not None:
+                send = Send(answer)
+                break
+        call.timing.sent = now()
+        result = yield send
+    except BaseException as error:
+        _fail(call, provider, surface, end, error)
+        raise
+    with safely("receiving an answer"):
+        if _receive(call, provider, surface, end, result):
+            return result
+    _end(call, end)
+    return result
+
+
+def _receive(call: Call, provider: Provider, surface: Surface, end: End, result: Any) -> bool:
+    """Read what came back; whether a relay ends the call later."""
+    received = provider.receive(result)
+    if received.response is not None:
+        with safely("reading headers"):
+            provider.read_headers(call.reading, received.response.headers)
+    if received.kind == "whole":
+        call.timing.ended = now()
+        surface.read_response(call.reading, received.body, call.captures)
+        return False
+    call.request.stream = call.request.stream or received.streamed
+    relay = Relay(call, surface, provider, end)
+    attach(relay, received.body if received.kind == "stream" else None, received.response)
+    return True
+
+
+def _fail(call: Call, provider: Provider, surface: Surface, end: End, error: BaseException) -> None:
+    call.timing.ended = now()
+    call.error = error
+    if isinstance(error, Blocked):
+        call.verdict = "block"
+    if call.request.stream:
+        call.ending = "blocked" if isinstance(error, Blocked) else "broken"
+    with safely("reading an error"):
+        provider.read_error(call.reading, error, surface, call.captures)
+    _end(call, end)
+
+
+def _end(call: Call, end: End) -> None:
+    call.timing.ended = call.timing.ended or now()
+    with safely("ending a call"):
+        end(call)

@@ -1,0 +1,68 @@
+"""What the spans above a call tell it: the agent's and the workflow's name, and the sums that it adds to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from opentelemetry.context import Context, get_value, set_value
+
+from .call import Cost, Usage
+
+__all__ = ["Lineage", "Totals", "above", "below"]
+
+_KEY = "otelllm.lineage"
+
+
+class Totals:
+    """Summed usage and cost of the calls below one span; adds to its own parent's too. Safe across threads."""
+
+    __slots__ = ("_lock", "_parent", "calls", "input", "output", "unpriced", "usd")
+
+    def __init__(self, parent: Totals | None = None) -> None:
+        self._lock = threading.Lock()
+        self._parent = parent
+        self.calls = 0
+        self.input = 0
+        self.output = 0
+        self.usd: float | None = None
+        """None until a call had a price."""
+        self.unpriced = 0
+
+    def add(self, usage: Usage | None, cost: Cost | None) -> None:
+        """Count one call, here and in every span above."""
+        one: Totals | None = self
+        while one is not None:
+            with one._lock:
+                one.calls += 1
+                if usage is not None:
+                    one.input += usage.input or 0
+                    one.output += usage.output or 0
+                if cost is not None and cost.usd is not None:
+                    one.usd = (one.usd or 0.0) + cost.usd
+                elif usage is not None:
+                    one.unpriced += 1
+            one = one._parent
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Names and sums that hold below a span."""
+
+    agent: str | None = None
+    workflow: str | None = None
+    totals: Totals | None = None
+
+
+_NONE = Lineage()
+
+
+def above() -> Lineage:
+    """The lineage of the current context."""
+    found = get_value(_KEY)
+    return found if isinstance(found, Lineage) else _NONE
+
+
+def below(lineage: Lineage, context: Context) -> Context:
+    """`context` in which `lineage` holds."""
+    return set_value(_KEY, lineage, context)

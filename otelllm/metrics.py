@@ -1,0 +1,75 @@
+"""The GenAI client metrics: the instruments, made once, and what one call records on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import semconv
+from .attributes import metric_attributes
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
+
+    from .call import Call, Value
+
+__all__ = ["Instruments"]
+
+_SECONDS = tuple(0.01 * 2**n for n in range(14))
+_TOKENS = tuple(4.0**n for n in range(14))
+_AGENT_SECONDS = tuple(0.1 * 2**n for n in range(13))
+_WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
+
+
+class Instruments:
+    """One meter's instruments, with the buckets that the conventions advise."""
+
+    def __init__(self, meter: Meter) -> None:
+        def histogram(name: str, unit: str, bounds: tuple[float, ...], description: str):  # type: ignore[no-untyped-def]  # the API's Histogram is abstract and private by version
+            return meter.create_histogram(
+                name, unit=unit, description=description, explicit_bucket_boundaries_advisory=bounds
+            )
+
+        self._duration = histogram(semconv.METRIC_DURATION, "s", _SECONDS, "Duration of a GenAI operation.")
+        self._tokens = histogram(semconv.METRIC_TOKENS, "{token}", _TOKENS, "Input and output tokens used.")
+        self._first = histogram(
+            semconv.METRIC_TIME_TO_FIRST_CHUNK, "s", _SECONDS, "Time to the first chunk of a streamed answer."
+        )
+        self._spans = {
+            semconv.EXECUTE_TOOL: histogram(semconv.METRIC_TOOL_DURATION, "s", _SECONDS, "Duration of a tool call."),
+            semconv.INVOKE_AGENT: histogram(
+                semconv.METRIC_AGENT_DURATION, "s", _AGENT_SECONDS, "Duration of an agent's run."
+            ),
+            semconv.INVOKE_WORKFLOW: histogram(
+                semconv.METRIC_WORKFLOW_DURATION, "s", _WORKFLOW_SECONDS, "Duration of a workflow's run."
+            ),
+        }
+        self._cost = meter.create_counter(semconv.METRIC_COST, unit="USD", description="Cost of GenAI operations.")
+
+    def record(self, call: Call, error_type: str | None) -> None:
+        """What one finished model call adds."""
+        shared = metric_attributes(call, error_type)
+        timing, usage = call.timing, call.reading.usage
+        if timing.ended is not None and timing.sent:
+            self._duration.record((timing.ended - timing.sent) / 1e9, shared)
+        if timing.first_chunk is not None:
+            self._first.record((timing.first_chunk - timing.sent) / 1e9, shared)
+        if usage is not None and not usage.estimated:  # the standard metric holds the provider's counts only
+            if usage.input is not None:
+                self._tokens.record(usage.input, {**shared, semconv.TOKEN_TYPE: "input"})
+            if usage.output is not None:
+                self._tokens.record(usage.output, {**shared, semconv.TOKEN_TYPE: "output"})
+        if call.cost is not None and call.cost.usd:
+            spent: dict[str, Value] = {
+                name: shared[name]
+                for name in (semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL)
+                if name in shared
+            }
+            if call.scope.feature:
+                spent[semconv.FEATURE] = call.scope.feature
+            self._cost.add(call.cost.usd, spent)
+
+    def record_step(self, operation: str, seconds: float, attributes: dict[str, Value]) -> None:
+        """The duration of a tool, agent or workflow; other operations have no metric."""
+        histogram = self._spans.get(operation)
+        if histogram is not None:
+            histogram.record(seconds, attributes)

@@ -1,0 +1,60 @@
+"""Whose service an OpenAI client talks to, told from its base URL: many speak this wire format."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from ...spec import Endpoint
+
+__all__ = ["endpoint_of"]
+
+# Suffix of the host -> gen_ai.provider.name. First match wins.
+_SUFFIXES = (
+    ("api.openai.com", "openai"),
+    ("openai.azure.com", "azure.ai.openai"),
+    ("cognitiveservices.azure.com", "azure.ai.openai"),
+    ("services.ai.azure.com", "azure.ai.inference"),
+    ("inference.ai.azure.com", "azure.ai.inference"),
+    ("amazonaws.com", "aws.bedrock"),
+    ("api.aws", "aws.bedrock"),
+    ("generativelanguage.googleapis.com", "gcp.gemini"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("api.anthropic.com", "anthropic"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.groq.com", "groq"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("codestral.mistral.ai", "mistral_ai"),
+    ("api.perplexity.ai", "perplexity"),
+    ("api.x.ai", "x_ai"),
+    ("api.cohere.ai", "cohere"),
+    ("api.cohere.com", "cohere"),
+    ("ml.cloud.ibm.com", "ibm.watsonx.ai"),
+    ("api.moonshot.ai", "moonshot_ai"),
+    ("api.moonshot.cn", "moonshot_ai"),
+    ("openrouter.ai", "openrouter"),
+    ("api.together.xyz", "together_ai"),
+    ("api.together.ai", "together_ai"),
+    ("api.fireworks.ai", "fireworks_ai"),
+    ("api.cerebras.ai", "cerebras"),
+    ("api.sambanova.ai", "sambanova"),
+    ("api.deepinfra.com", "deepinfra"),
+    ("router.huggingface.co", "hugging_face"),
+    ("integrate.api.nvidia.com", "nvidia"),
+    ("aliyuncs.com", "alibaba_cloud"),
+)
+# A port of its own, on whatever host: the servers that people run themselves.
+_PORTS = {11434: "ollama", 1234: "lm_studio"}
+
+
+@lru_cache(maxsize=256)
+def endpoint_of(base_url: str, owner: str) -> Endpoint:
+    """Provider, host and port of `base_url`; `owner` is what the client's class says where the host says nothing."""
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    for suffix, provider in _SUFFIXES:
+        if host == suffix or host.endswith(("." + suffix, "-" + suffix)):
+            return Endpoint(provider, host, port)
+    provider = _PORTS.get(port or 0, owner) if owner == "openai" else owner
+    return Endpoint(provider, host or None, port)

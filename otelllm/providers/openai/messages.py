@@ -1,0 +1,167 @@
+"""OpenAI's chat messages and Responses items, as messages and parts of the conventions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ...call import Message, Part
+from ...capture import blob
+from ...fields import field
+
+__all__ = ["arguments_of", "as_list", "chat_message", "content_parts", "text", "tool_call", "tool_definitions"]
+
+_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/L16", "flac": "audio/flac", "opus": "audio/opus"}
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """`value` where reading it leaves it whole: an iterator that the app gave is the SDK's to consume, not ours."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+
+
+def text(content: Any) -> Part:
+    """A text part."""
+    return {"type": "text", "content": content}
+
+
+def arguments_of(raw: Any) -> Any:
+    """Tool arguments as an object; the raw string where it isn't valid JSON (or isn't a string at all)."""
+    if not isinstance(raw, str | bytes):
+        return raw
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw
+
+
+def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+    """A tool call part; what is unknown is left out."""
+    part: Part = {"type": "tool_call"}
+    if call_id:
+        part["id"] = call_id
+    part["name"] = name or ""
+    if arguments not in (None, ""):
+        part["arguments"] = arguments_of(arguments)
+    return part
+
+
+def _data_url(url: str, modality: str) -> Part:
+    """An image or file by URL; one that carries its bytes becomes a blob without them."""
+    if not url.startswith("data:"):
+        return {"type": "uri", "modality": modality, "uri": url}
+    head, _, data = url[5:].partition(",")
+    mime = head.split(";")[0] or "application/octet-stream"
+    if head.endswith(";base64"):
+        return blob(mime, modality, data)
+    return blob(mime, modality, base64.b64encode(data.encode()).decode())
+
+
+def _part(piece: Any) -> Part | None:
+    """One content part of a chat message or Responses item; None where there is nothing to show."""
+    kind = field(piece, "type")
+    if kind in {"text", "input_text", "output_text", "summary_text", "reasoning_text"}:
+        return text(field(piece, "text") or "")
+    if kind == "refusal":
+        return text(field(piece, "refusal") or "")
+    if kind in {"image_url", "input_image"}:
+        image = field(piece, "image_url")
+        url = image if isinstance(image, str) else field(image, "url")
+        if isinstance(url, str):
+            return _data_url(url, "image")
+        return _file_part(piece, "image")
+    if kind == "input_audio":
+        audio = field(piece, "input_audio")
+        mime = _AUDIO.get(str(field(audio, "format")), "audio/*")
+        return blob(mime, "audio", str(field(audio, "data") or ""))
+    if kind in {"file", "input_file"}:
+        inner = field(piece, "file")
+        return _file_part(inner if inner is not None else piece, "document")
+    return {"type": str(kind or "unknown")}
+
+
+def _file_part(piece: Any, modality: str) -> Part:
+    if file_id := field(piece, "file_id"):
+        return {"type": "file", "modality": modality, "file_id": file_id}
+    if isinstance(url := field(piece, "file_url"), str):
+        return {"type": "uri", "modality": modality, "uri": url}
+    data = field(piece, "file_data")
+    if isinstance(data, str):
+        return (
+            _data_url(data, modality) if data.startswith("data:") else blob("application/octet-stream", modality, data)
+        )
+    return {"type": "file", "modality": modality}
+
+
+def content_parts(content: Any) -> list[Part]:
+    """A message's content: a text, a list of parts, or nothing."""
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [text(content)] if content else []
+    return [part for piece in as_list(content) if (part := _part(piece) if not isinstance(piece, str) else text(piece))]
+
+
+def chat_message(message: Any) -> Message:
+    """A chat message, as a dict or as the SDK's object passed back."""
+    role = str(field(message, "role") or "user")
+    content = field(message, "content")
+    if role in {"tool", "function"}:
+        response = content if isinstance(content, str) else "".join(
+            str(part.get("content", "")) for part in content_parts(content)
+        )  # fmt: skip
+        part: Part = {"type": "tool_call_response", "response": response}
+        if call_id := field(message, "tool_call_id") or field(message, "name"):
+            part["id"] = call_id
+        return {"role": "tool", "parts": [part]}
+    parts: list[Part] = []
+    for name in ("reasoning_content", "reasoning"):  # compatible servers' own fields
+        if isinstance(thought := field(message, name), str) and thought:
+            parts.append({"type": "reasoning", "content": thought})
+            break
+    parts += content_parts(content)
+    if isinstance(refusal := field(message, "refusal"), str) and refusal:
+        parts.append(text(refusal))
+    for call in as_list(field(message, "tool_calls")):
+        parts.append(_chat_tool_call(call))
+    if (legacy := field(message, "function_call")) is not None:
+        parts.append(tool_call(None, field(legacy, "name"), field(legacy, "arguments")))
+    if (audio := field(message, "audio")) is not None:
+        parts += _spoken(audio)
+    made: Message = {"role": "system" if role == "developer" else role, "parts": parts}
+    if isinstance(name := field(message, "name"), str):
+        made["name"] = name
+    return made
+
+
+def _chat_tool_call(call: Any) -> Part:
+    function = field(call, "function")
+    if function is not None:
+        return tool_call(field(call, "id"), field(function, "name"), field(function, "arguments"))
+    custom = field(call, "custom")
+    return tool_call(field(call, "id"), field(custom, "name"), field(custom, "input"))
+
+
+def _spoken(audio: Any) -> list[Part]:
+    parts: list[Part] = []
+    if isinstance(transcript := field(audio, "transcript"), str) and transcript:
+        parts.append(text(transcript))
+    if isinstance(data := field(audio, "data"), str) and data:
+        parts.append(blob("audio/*", "audio", data))
+    return parts
+
+
+def tool_definitions(tools: Iterable[Any]) -> list[Part]:
+    """The tools offered, as [{type, name, description, parameters}]."""
+    made: list[Part] = []
+    for tool in tools:
+        inner = field(tool, "function") or field(tool, "custom") or tool
+        kind = field(tool, "type") or "function"
+        definition: Part = {"type": kind, "name": field(inner, "name") or kind}
+        for name in ("description", "parameters"):
+            if (value := field(inner, name)) is not None and isinstance(value, str | Mapping):
+                definition[name] = value
+        made.append(definition)
+    return made

@@ -1,0 +1,192 @@
+"""The Responses API: items in, items out, and events that name what they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ... import semconv
+from ...call import Message, Part, Reading, Request
+from ...fields import field
+from ...spec import Delta
+from .chat import output_type, read_attributes, read_error_body
+from .items import input_messages, output_parts
+from .messages import as_list, content_parts, text, tool_definitions
+from .parameters import merged, plain, read_common
+from .usage import merge_usage, read_usage
+
+__all__ = ["RESPONSES"]
+
+_TERMINAL = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+_OPENING = {"response.created", "response.in_progress", "response.queued"}
+_CONTENT = {"response.output_text.delta", "response.output_audio.delta", "response.audio.delta",
+            "response.output_audio_transcript.delta", "response.audio.transcript.delta"}  # fmt: skip
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
+
+
+class _Responses:
+    operation = semconv.CHAT
+
+    def read_request(self, kwargs: Mapping[str, Any]) -> Request:
+        kwargs = merged(kwargs)
+        request = read_common(kwargs)
+        found = request.attributes
+        found[semconv.OPENAI_API_TYPE] = "responses"
+        if previous := plain(kwargs.get("previous_response_id")):
+            found[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
+        if effort := plain(field(kwargs.get("reasoning"), "effort")):
+            found[semconv.REQUEST_REASONING_LEVEL] = effort
+        asked = kwargs.get("text_format") or field(kwargs.get("text"), "format")
+        if kind := output_type(asked):
+            found[semconv.OUTPUT_TYPE] = kind
+        conversation = kwargs.get("conversation")
+        if named := plain(conversation) or plain(field(conversation, "id")):
+            found[semconv.CONVERSATION_ID] = named
+        return request
+
+    def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
+        kwargs = merged(kwargs)
+        request.messages = input_messages(kwargs.get("input"))
+        if instructions := kwargs.get("instructions"):
+            request.system = content_parts(instructions)
+        if tools := as_list(kwargs.get("tools")):
+            request.tools = tool_definitions(tools)
+
+    def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
+        read_attributes(reading, body)
+        if named := plain(field(getattr(body, "conversation", None), "id")):
+            reading.conversation = named
+        merge_usage(reading, read_usage(getattr(body, "usage", None)))
+        items = as_list(getattr(body, "output", None))
+        _count_server_tools(reading, items)
+        read_error_body(reading, body)
+        if finish := _finish(body, items):
+            reading.finish_reasons = [finish]
+            reading.own_finish_reasons = [finish]
+            if finish == "error" and reading.error_type is None:
+                reading.error_type = "error"
+        if captures and items:
+            reading.messages = [_message(items)]
+            reading.partial = None
+
+    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
+        kind = chunk.type
+        if kind in _CONTENT:
+            piece = getattr(chunk, "delta", None) or ""
+            reading.output_chars += len(piece)
+            if captures and kind == "response.output_text.delta":
+                _open_text(reading, chunk).append(piece)
+            return 2
+        if kind.endswith(".delta"):
+            piece = getattr(chunk, "delta", None)
+            reading.output_chars += len(piece) if isinstance(piece, str) else 0
+            return 1
+        if kind == "response.output_item.done":
+            item = getattr(chunk, "item", None)
+            if captures and item is not None:
+                _items(reading)[getattr(chunk, "output_index", 0)] = output_parts(item)
+            return 0
+        if kind in _TERMINAL:
+            self.read_response(reading, chunk.response, captures)
+        elif kind in _OPENING:
+            response = getattr(chunk, "response", None)
+            reading.id = plain(getattr(response, "id", None)) or reading.id
+            reading.model = plain(getattr(response, "model", None)) or reading.model
+        elif kind == "error":
+            reading.error_type = str(getattr(chunk, "code", None) or "error")
+            reading.error_message = plain(getattr(chunk, "message", None))
+        return 0
+
+    def finish(self, reading: Reading, captures: bool) -> None:
+        # Only where the stream ended before its last event: that one had everything.
+        items: dict[Any, Any] = reading.partial or {}
+        reading.partial = None
+        if reading.messages or not items:
+            return
+        parts: list[Part] = []
+        for key in sorted(items):
+            value = items[key]
+            parts += value if value and isinstance(value[0], dict) else [text("".join(value))] if value else []
+        reading.messages = [{"role": "assistant", "parts": parts}]
+
+    def answer(self, request: Request, text: str) -> bytes | None:
+        return _answer(request, text)
+
+
+def _items(reading: Reading) -> dict[Any, Any]:
+    """What came so far, by output index: the parts of a finished item, or the pieces of a text still open."""
+    if reading.partial is None:
+        reading.partial = {}
+    partial: dict[Any, Any] = reading.partial
+    return partial
+
+
+def _open_text(reading: Reading, chunk: Any) -> list[str]:
+    pieces: list[str] = _items(reading).setdefault(getattr(chunk, "output_index", 0), [])
+    return pieces
+
+
+def _message(items: Any) -> Message:
+    parts: list[Part] = []
+    for item in items:
+        parts += output_parts(item)
+    return {"role": "assistant", "parts": parts}
+
+
+def _finish(body: Any, items: Any) -> str | None:
+    """There is no finish reason in this API: derived from the status and the items."""
+    status = getattr(body, "status", None)
+    if status == "incomplete":
+        reason = getattr(getattr(body, "incomplete_details", None), "reason", None)
+        return _INCOMPLETE.get(str(reason), str(reason) if reason else "length")
+    if status == "failed":
+        return "error"
+    if status not in {"completed", None} or not items:
+        return None
+    called = any(getattr(item, "type", None) in {"function_call", "custom_tool_call"} for item in items)
+    return "tool_call" if called else "stop"
+
+
+def _count_server_tools(reading: Reading, items: Any) -> None:
+    """Searches and the like that the provider ran, and charges for, by item."""
+    counts: dict[str, float] = {}
+    for item in items:
+        kind = getattr(item, "type", None)
+        if isinstance(kind, str) and kind.endswith("_call") and kind not in {"function_call", "custom_tool_call"}:
+            name = f"server_tool.{kind.removesuffix('_call')}"
+            counts[name] = counts.get(name, 0) + 1
+    if counts and reading.usage is not None:
+        reading.usage.other = counts
+
+
+def _answer(request: Request, content: str) -> bytes:
+    piece = {"type": "output_text", "text": content, "annotations": []}
+    item = {"id": "msg_otelllm", "type": "message", "role": "assistant", "status": "completed", "content": [piece]}
+    response = {
+        "id": "resp_otelllm", "object": "response", "created_at": 0, "status": "completed",
+        "model": request.model or "",
+        "output": [item], "parallel_tool_calls": False, "tool_choice": "auto", "tools": [],
+    }  # fmt: skip
+    if not request.stream:
+        return orjson.dumps(response)
+    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
+    begun = {**response, "status": "in_progress", "output": []}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
+        {"type": "response.content_part.added", **place, "part": {**piece, "text": ""}},
+        {"type": "response.output_text.delta", **place, "delta": content, "logprobs": []},
+        {"type": "response.output_text.done", **place, "text": content, "logprobs": []},
+        {"type": "response.content_part.done", **place, "part": piece},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+        {"type": "response.completed", "response": response},
+    ]
+    return b"".join(
+        b"event: " + str(event["type"]).encode() + b"\ndata: " + orjson.dumps({**event, "sequence_number": number})
+        + b"\n\n" for number, event in enumerate(events)
+    )  # fmt: skip
+
+
+RESPONSES = _Responses()

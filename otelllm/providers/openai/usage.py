@@ -1,0 +1,58 @@
+"""Usage as OpenAI counts it: cached tokens inside input, reasoning inside output. Only copied, never computed."""
+
+from __future__ import annotations
+
+from dataclasses import fields as dataclass_fields
+from typing import Any
+
+from ...call import Reading, Usage
+
+__all__ = ["merge_usage", "read_usage"]
+
+_FIELDS = tuple(one.name for one in dataclass_fields(Usage) if one.name not in {"other", "estimated"})
+
+
+def _count(thing: Any, name: str) -> int | None:
+    value = getattr(thing, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
+
+
+def read_usage(usage: Any) -> Usage | None:
+    """`usage` of any surface, in either of its two vocabularies; None where there is nothing to count."""
+    if usage is None:
+        return None
+    into = getattr(usage, "prompt_tokens_details", None) or getattr(usage, "input_tokens_details", None)
+    out = getattr(usage, "completion_tokens_details", None) or getattr(usage, "output_tokens_details", None)
+    found = Usage(
+        input=_first(_count(usage, "prompt_tokens"), _count(usage, "input_tokens")),
+        output=_first(_count(usage, "completion_tokens"), _count(usage, "output_tokens")),
+    )
+    if into is not None:
+        found.cache_read = _count(into, "cached_tokens")
+        found.cache_write = _count(into, "cache_write_tokens")
+        found.audio_input = _count(into, "audio_tokens")
+        found.image_input = _count(into, "image_tokens")
+        found.text_input = _count(into, "text_tokens")
+    if out is not None:
+        found.reasoning = _count(out, "reasoning_tokens")
+        found.audio_output = _count(out, "audio_tokens")
+        found.image_output = _count(out, "image_tokens")
+        found.text_output = _count(out, "text_tokens")
+    return None if found.input is None and found.output is None else found
+
+
+def merge_usage(reading: Reading, later: Usage | None) -> None:
+    """Keep what each field said last: servers send usage cumulatively, so it is never added up."""
+    if later is None:
+        return
+    if reading.usage is None:
+        reading.usage = later
+        return
+    for name in _FIELDS:
+        value = getattr(later, name)
+        if value is not None:
+            setattr(reading.usage, name, value)

@@ -1,0 +1,326 @@
+"""Streams: the tap that sees every chunk, the hook that sees the connection close, and the one end of both.
+
+A stream is the provider's own object, before and after: its inner iterator is replaced by a `Tap`, and its HTTP
+response gets a subclass of its own type whose close tells the `Relay`. A proxy around the stream would miss ends
+(openai's helpers close the response directly); an attribute on the response would tie it into a cycle.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from asyncio import CancelledError
+from functools import cache
+from time import perf_counter_ns as now
+from typing import Any
+
+import orjson
+
+from .call import Call, Ending
+from .fields import fields
+from .safely import safely, swallow
+from .spec import End, Provider, Surface
+
+__all__ = ["AsyncTap", "Relay", "Tap", "attach", "end_all"]
+
+FOLD_EVERY = 64
+"""Chunks kept before they are folded: a slow reader's memory stays flat, and a fast one pays for folding in bulk."""
+GAPS_KEPT = 2048
+"""Gaps kept for the percentiles; past it every second one is let go, and only every second one is kept on."""
+
+_live: weakref.WeakSet[Relay] = weakref.WeakSet()
+
+
+class Relay:
+    """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
+
+    __slots__ = (
+        "__weakref__", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider", "reading",
+        "surface", "tapped", "times",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
+        self.call = call
+        self.surface = surface
+        self.provider = provider
+        self._end = end
+        # Popping is atomic, with or without the interpreter's lock, and can't deadlock in a finaliser as a lock can.
+        self._open = [True]
+        self.chunks: list[Any] = []
+        self.times: list[int] = []
+        self.reading = False
+        """The reader is inside next(): an end seen now is decided by what next() raises."""
+        self.tapped = False
+        self.consumed = False
+        """A raw body was read to its end."""
+        self._gap_stride = 1
+        self._skipped = 0
+        _live.add(self)
+
+    def fold(self) -> None:
+        """Fold the chunks kept so far into the call's reading."""
+        fold_chunk, reading, captures = self.surface.fold_chunk, self.call.reading, self.call.captures
+        for chunk, at in zip(self.chunks, self.times, strict=True):
+            try:
+                delta = fold_chunk(reading, chunk, captures)
+            except Exception as error:  # one chunk that we don't understand must not cost the others
+                if not swallow("folding a chunk", error):
+                    raise
+                continue
+            if delta:
+                self._time(at, content=delta == 2)
+        timing = self.call.timing
+        timing.chunks += len(self.chunks)
+        if timing.first_chunk is None and self.times:
+            timing.first_chunk = self.times[0]
+        del self.chunks[:]
+        del self.times[:]
+
+    def _time(self, at: int, *, content: bool) -> None:
+        timing = self.call.timing
+        if timing.last_token is None:
+            timing.first_token = at
+        else:
+            gap = at - timing.last_token
+            timing.gap_max = max(timing.gap_max, gap)
+            self._skipped += 1
+            if self._skipped >= self._gap_stride:
+                self._skipped = 0
+                timing.gaps.append(gap)
+                if len(timing.gaps) >= GAPS_KEPT:
+                    del timing.gaps[::2]
+                    self._gap_stride *= 2
+        timing.last_token = at
+        if content and timing.first_content is None:
+            timing.first_content = at
+
+    def body(self, parsed: Any) -> None:
+        """A raw view made its body: tap it where it is a stream. (A whole body is read when the response closes.)"""
+        received = self.provider.receive(parsed)
+        if received.kind == "stream":
+            tap(received.body, self)
+
+    def read(self, content: bytes) -> None:
+        """Read a raw view's whole body from its bytes."""
+        if self._open and not self.tapped and content[:1] == b"{":
+            self.surface.read_response(self.call.reading, fields(orjson.loads(content)), self.call.captures)
+
+    def end(self, ending: Ending, error: BaseException | None = None) -> None:
+        """End the call; whoever comes second comes too late."""
+        try:
+            self._open.pop()
+        except IndexError:
+            return
+        call = self.call
+        call.timing.ended = call.timing.ended or now()
+        with safely("folding the end of a stream"):
+            self.fold()
+        with safely("finishing a stream"):
+            self.surface.finish(call.reading, call.captures)
+        if call.request.stream:
+            call.ending = "broken" if call.reading.error_type and ending == "complete" else ending
+        call.error = error
+        if error is not None:
+            with safely("reading an error"):
+                self.provider.read_error(call.reading, error, self.surface, call.captures)
+        with safely("ending a call"):
+            self._end(call)
+
+    def fail(self, error: BaseException) -> None:
+        """The provider's iterator raised `error` (or was cancelled inside)."""
+        if isinstance(error, CancelledError) or type(error).__name__ == "Cancelled":  # trio's own
+            self.end("cancelled", error)
+        elif isinstance(error, GeneratorExit):
+            self.end("abandoned")
+        else:
+            self.end("broken", error)
+
+    def closed(self, caller: str) -> None:
+        """The response was closed, by a function of the name `caller`."""
+        if self.reading or not self._open:
+            return  # the tap sees how the read ends
+        if caller in {"iter_raw", "aiter_raw"}:
+            # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.
+            self.consumed = True
+            self.call.timing.ended = now()
+        elif caller == self.provider.generator:
+            self.end("abandoned")  # nobody closed it: the SDK's generator was collected
+        elif self.consumed:
+            self.end("complete")
+        elif isinstance(error := sys.exc_info()[1], CancelledError):
+            self.end("cancelled", error)
+        else:
+            self.end("closed")
+
+    def abandon(self) -> None:
+        """Nobody holds the stream any more, or the process ends."""
+        self.end("complete" if self.consumed else "abandoned")
+
+
+class Tap:
+    """Stands in for a sync stream's inner iterator: hands on each chunk, keeps it and its moment until folded."""
+
+    __slots__ = ("_next", "_relay", "_source")
+
+    def __init__(self, source: Any, relay: Relay) -> None:
+        self._source = source
+        self._next = source.__next__
+        self._relay = relay
+
+    def __iter__(self) -> Tap:
+        return self
+
+    def __next__(self) -> Any:
+        relay = self._relay
+        relay.reading = True
+        try:
+            chunk = self._next()
+        except StopIteration:
+            relay.end("complete")
+            raise
+        except BaseException as error:
+            relay.fail(error)
+            raise
+        finally:
+            relay.reading = False
+        chunks = relay.chunks
+        chunks.append(chunk)
+        relay.times.append(now())
+        if len(chunks) >= FOLD_EVERY:
+            with safely("folding chunks"):
+                relay.fold()
+        return chunk
+
+    def close(self) -> None:
+        """Close the SDK's generator, as its own `close` would."""
+        self._relay.end("closed")
+        self._source.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __del__(self) -> None:
+        _let_go(self)
+
+
+class AsyncTap:
+    """The same for an async stream."""
+
+    __slots__ = ("_next", "_relay", "_source")
+
+    def __init__(self, source: Any, relay: Relay) -> None:
+        self._source = source
+        self._next = source.__anext__
+        self._relay = relay
+
+    def __aiter__(self) -> AsyncTap:
+        return self
+
+    async def __anext__(self) -> Any:
+        relay = self._relay
+        relay.reading = True
+        try:
+            chunk = await self._next()
+        except StopAsyncIteration:
+            relay.end("complete")
+            raise
+        except BaseException as error:
+            relay.fail(error)
+            raise
+        finally:
+            relay.reading = False
+        chunks = relay.chunks
+        chunks.append(chunk)
+        relay.times.append(now())
+        if len(chunks) >= FOLD_EVERY:
+            with safely("folding chunks"):
+                relay.fold()
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the SDK's generator, as its own `aclose` would."""
+        self._relay.end("closed")
+        await self._source.aclose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def __del__(self) -> None:
+        _let_go(self)
+
+
+def _let_go(tap: Tap | AsyncTap) -> None:
+    try:
+        tap._relay.abandon()
+    except BaseException:  # noqa: S110  at interpreter shutdown half the world (contextlib too) is gone
+        pass
+
+
+def tap(stream: Any, relay: Relay) -> None:
+    """Put a tap into `stream`, once; its reads then pass through the relay."""
+    if relay.tapped:
+        return
+    source = getattr(stream, relay.provider.iterator)
+    kind = AsyncTap if hasattr(source, "__anext__") else Tap
+    setattr(stream, relay.provider.iterator, kind(source, relay))
+    relay.tapped = True
+
+
+def attach(relay: Relay, stream: Any, response: Any) -> None:
+    """Let `relay` see the chunks of `stream` (None for a raw view) and the close of `response`."""
+    if stream is not None:
+        tap(stream, relay)
+    if response is not None:
+        response.__dict__[_RELAY] = relay
+        kind: Any = type(response)
+        response.__class__ = _hooked(kind)
+
+
+_RELAY = "_otelllm_relay"
+
+
+def relay_of(response: Any) -> Relay | None:
+    """The relay that `attach` left on `response`."""
+    relay = getattr(response, "__dict__", {}).get(_RELAY)
+    return relay if isinstance(relay, Relay) else None
+
+
+def _told(response: Any, caller: str) -> None:
+    relay = relay_of(response)
+    if relay is not None:
+        content = getattr(response, "__dict__", {}).get("_content")
+        if isinstance(content, bytes):
+            with safely("reading a raw body"):
+                relay.read(content)
+        with safely("seeing a response close"):
+            relay.closed(caller)
+
+
+@cache
+def _hooked(kind: Any) -> Any:
+    """A subclass of a response's class whose close tells the relay: no cycle, and the real close is always called."""
+
+    class Hooked(kind):  # type: ignore[misc]  # whichever response class the SDK's HTTP client has
+        def close(self, *args: Any, **kwargs: Any) -> Any:
+            caller = sys._getframe(1).f_code.co_name
+            try:
+                return super().close(*args, **kwargs)
+            finally:
+                _told(self, caller)
+
+        async def aclose(self, *args: Any, **kwargs: Any) -> Any:
+            caller = sys._getframe(1).f_code.co_name
+            try:
+                return await super().aclose(*args, **kwargs)
+            finally:
+                _told(self, caller)
+
+    Hooked.__name__, Hooked.__qualname__, Hooked.__module__ = kind.__name__, kind.__qualname__, kind.__module__
+    return Hooked
+
+
+def end_all() -> None:
+    """End the calls of every stream that is still open: the process ends."""
+    for relay in list(_live):
+        with safely("ending an open stream"):
+            relay.abandon()

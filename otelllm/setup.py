@@ -1,0 +1,224 @@
+"""`instrument()` and `uninstrument()`: puts settings, policy, OpenTelemetry and the patches together."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import config, emit, pricing
+from .capture import Capture
+from .config import CaptureMode, Settings
+from .emit import Emitter
+from .errors import BadConfig, Blocked
+from .events import Events
+from .metrics import Instruments
+from .patch import Binding, Patch
+from .policy import Policy, Watched, from_mapping, load
+from .providers import found
+from .relay import end_all
+from .spec import Stages
+from .telemetry import EXIT_SECONDS, Telemetry
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from .call import Call
+    from .steps import Steps
+
+__all__ = ["Instrumentor", "bindings", "flush", "instrument", "shutdown", "uninstrument"]
+
+log = logging.getLogger(__name__)
+_lock = threading.RLock()
+_running: _Running | None = None
+
+
+@dataclass(slots=True)
+class _Running:
+    """What one `instrument()` started."""
+
+    patch: Patch
+    telemetry: Telemetry
+    stages: Stages
+    policy: Policy
+    watched: Watched | None = None
+    undone: list[Callable[[], None]] = field(default_factory=list)
+
+
+def instrument(  # noqa: PLR0913  all optional, all by name
+    *,
+    service_name: str | None = None,
+    endpoint: str | None = None,
+    policy: str | Path | Mapping[str, Any] | Policy | None = None,
+    capture: CaptureMode | None = None,
+    redact: Callable[[str], str] | None = None,
+    prices: Mapping[str, Mapping[str, float]] | None = None,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: Any = None,
+) -> None:
+    """Watch every call of the provider SDKs that are installed, and enforce the policy on them.
+
+    Everything is optional. OpenTelemetry's own variables (OTEL_*) are honoured; providers given here, or set globally
+    by the app, are used; otherwise ours export OTLP to `endpoint` (a base URL such as http://localhost:4318).
+    `capture` says what content is kept: "off" (the default), "redacted" or "full"; it wins over the policy, and that
+    over OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. `redact` is applied to every text before anything is kept.
+    `prices` are your own, by model glob, in USD per million tokens: {"my-model*": {"input": 0.1, "output": 0.4}}.
+    `policy` is a file, its keys as a mapping, or nothing: then otelllm.toml is taken where it exists.
+
+    Imports no SDK, returns at once, and does nothing when called a second time. Raises `BadConfig` for settings that
+    can't be used, and nothing else.
+    """
+    global _running  # noqa: PLW0603  one instrumentation a process
+    with _lock:
+        settings = config.read()
+        if _running is not None or settings.disabled:
+            return
+        rules = _policy(policy, settings)
+        mode = capture or rules.capture.content or settings.capture or "off"
+        if mode not in {"off", "redacted", "full"}:
+            raise BadConfig(f"capture {mode!r} is not one of 'off', 'redacted', 'full'")
+        pricing.configure(prices)
+        telemetry = Telemetry(
+            settings,
+            service_name=service_name,
+            endpoint=endpoint,
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            logger_provider=logger_provider,
+        )
+        emitter = Emitter(
+            telemetry.tracer,
+            Instruments(telemetry.meter),
+            Capture(mode, redact=redact, part_bytes=rules.capture.part_bytes, span_bytes=rules.capture.span_bytes),
+            content_on_span=settings.content_on_span,
+            content_on_event=settings.content_on_event,
+            events=Events(telemetry.logger, writes_details=settings.emit_event),
+        )
+        patch = Patch(found(), emitter, _stages)
+        _running = _Running(patch, telemetry, rules.stages(), rules)
+        _watch(rules)
+        emit.use(emitter)
+        patch.apply()
+        # Later than the providers' own exit handlers, so called before them: open streams still have where to go.
+        atexit.register(_at_exit)
+
+
+def uninstrument() -> None:
+    """Put every SDK back as it was, and end the providers that we made."""
+    global _running
+    with _lock:
+        running, _running = _running, None
+        if running is None:
+            return
+        running.patch.undo()
+        emit.use(None)
+        if running.watched is not None:
+            running.watched.stop()
+        end_all()
+        running.telemetry.shutdown()
+        atexit.unregister(_at_exit)
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Hand over what is waiting to be exported; whether all of it was taken within `timeout` seconds."""
+    running = _running
+    return True if running is None else running.telemetry.flush(timeout)
+
+
+def shutdown(timeout: float = EXIT_SECONDS) -> None:
+    """End open streams' spans, flush, and end the providers that we made; at exit this is done for you."""
+    running = _running
+    if running is not None:
+        end_all()
+        running.telemetry.flush(timeout)
+        running.telemetry.shutdown(timeout)
+
+
+def bindings() -> list[Binding]:
+    """Every target of every provider, and whether it is patched."""
+    return [] if _running is None else list(_running.patch.bindings)
+
+
+def _stages() -> Stages:
+    running = _running
+    return Stages() if running is None else running.stages
+
+
+def _policy(given: str | Path | Mapping[str, Any] | Policy | None, settings: Settings) -> Policy:
+    """The policy asked for, with the kill switches of the environment."""
+    if isinstance(given, Policy):
+        policy = given
+    elif isinstance(given, Mapping):
+        policy = from_mapping(given)
+    elif given is not None:
+        policy = load(Path(given))
+    else:
+        path = Path(settings.policy_path or "otelllm.toml")
+        policy = load(path) if settings.policy_named or path.is_file() else Policy()
+    return policy.with_kill(settings.kill)
+
+
+def _watch(policy: Policy) -> None:
+    """Follow the policy's file: a good change is in force within a second, a bad one is only reported."""
+    running = _running
+    if running is None or policy.path is None:
+        return
+
+    def changed(new: Policy) -> None:
+        if _running is running:
+            new = new.with_kill(config.read().kill)
+            running.stages, running.policy = new.stages(), new
+            log.info("otelllm policy %s is in force (version %s)", new.path, new.version)
+
+    running.watched = Watched(policy.path, changed, lambda error: log.error("otelllm keeps its old policy: %s", error))
+    running.watched.start()
+
+
+def _at_exit() -> None:
+    end_all()
+    running = _running
+    if running is not None:
+        running.telemetry.shutdown()
+
+
+def _refuse_all(reason: str) -> Stages:
+    def refuse(call: Call) -> Steps[str | None]:
+        raise Blocked(f"every call is refused: {reason}", rule="OTELLLM_ON_BAD_POLICY")
+        yield  # type: ignore[unreachable]  # a stage is a generator
+
+    return Stages(resolve=(refuse,))
+
+
+class Instrumentor:
+    """The entry point of `opentelemetry-instrument`: nobody catches what is raised here."""
+
+    def instrument(self, **kwargs: Any) -> None:
+        """As `otelllm.instrument()`; bad settings are logged, and OTELLLM_ON_BAD_POLICY=exit|block|off decides."""
+        names = ("tracer_provider", "meter_provider", "logger_provider")
+        given = {name: kwargs[name] for name in names if kwargs.get(name) is not None}
+        try:
+            instrument(**given)
+        except BadConfig as error:
+            log.error("otelllm: %s", error)
+            self._without_policy(str(error), given)
+
+    def _without_policy(self, reason: str, given: dict[str, Any]) -> None:
+        try:
+            on_bad = config.read().on_bad_policy
+        except BadConfig:
+            on_bad = "exit"
+        if on_bad == "exit":
+            raise SystemExit(f"otelllm: {reason}\nSet OTELLLM_ON_BAD_POLICY=block or off to start without it.")
+        instrument(policy=Policy(), capture="off", **given)
+        if on_bad == "block" and _running is not None:
+            _running.stages = _refuse_all(reason)
+
+    def uninstrument(self, **_: Any) -> None:
+        """As `otelllm.uninstrument()`."""
+        uninstrument()

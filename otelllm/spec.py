@@ -1,0 +1,130 @@
+"""The plug points and their contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from .call import Call, Reading, Request
+from .steps import Steps
+
+__all__ = ["Delta", "Endpoint", "Method", "Provider", "Received", "Stage", "Surface"]
+
+Delta = Literal[0, 1, 2]
+"""What a chunk carried: nothing that a reader waits for, a token (tool call, refusal, reasoning), or content."""
+
+
+class Surface(Protocol):
+    """One API surface of a provider: pure functions that read what the app sent and what came back.
+
+    None of them may change or consume what it is given. Each may raise on input that it does not understand: the
+    caller guards it. `body` and `chunk` are the SDK's own objects, or dicts wrapped to look like them.
+    """
+
+    operation: str
+
+    def read_request(self, kwargs: Mapping[str, Any]) -> Request:
+        """The parameters, without content. MUST be cheap: it runs for every call, sampled or not."""
+
+    def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
+        """Fill `messages`, `system` and `tools` of `request`; called only where content is captured."""
+
+    def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
+        """Fill `reading` from a whole answer; messages only where `captures`."""
+
+    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
+        """Add one chunk of a stream to `reading`. MUST keep no reference to the chunk."""
+
+    def finish(self, reading: Reading, captures: bool) -> None:
+        """After the last chunk that came: make messages of what was folded. MUST do nothing when called again."""
+
+    def answer(self, request: Request, text: str) -> bytes | None:
+        """The wire bytes of a static answer `text` (SSE for a stream); None where the surface has no text to give."""
+
+
+class Endpoint(NamedTuple):
+    """Where a client sends its calls."""
+
+    provider: str
+    address: str | None
+    port: int | None
+
+
+class Received(NamedTuple):
+    """What a provider's method gave back, as its provider file tells it apart."""
+
+    kind: Literal["whole", "stream", "raw"]
+    """A whole answer; a stream to be tapped; a raw view whose body is read or streamed later."""
+    body: Any
+    """The answer, the stream, or the raw view."""
+    response: Any
+    """The HTTP response whose close ends the call; None for a whole answer."""
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method to patch: `module:Class.method`, a leaf (never one that calls another patched method)."""
+
+    target: str
+    surface: Surface
+    asynchronous: bool = False
+    """By class, not by inspection: SDKs hide coroutine functions behind plain decorators."""
+    optional: bool = False
+    """Not in every supported version: quiet when missing."""
+
+
+class Provider(Protocol):
+    """A provider SDK: what to patch, how its objects are told apart. A module of `providers/` has it as PROVIDER."""
+
+    name: str
+    package: str
+    oldest: str
+    methods: tuple[Method, ...]
+    parse_hooks: tuple[str, ...]
+    """Methods `module:Class.method` by which a raw view makes its body; the result is handed to the call's relay."""
+    iterator: str
+    """The attribute of a stream through which every read passes."""
+    generator: str
+    """The name of the SDK's generator that closes the response at a stream's end."""
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        """Where this resource's client sends its calls."""
+
+    def receive(self, result: Any) -> Received:
+        """Tell apart what a patched method, or a parse hook, gave back."""
+
+    def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:
+        """What the answer's headers say: the request id."""
+
+    def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        """`error_type`, request id, and a billed answer that the error carries."""
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        """A resource like `instance` whose calls get the static answer `text`, offline and in the SDK's types;
+        None where the surface can't say a text.
+        """
+
+
+class Stage(Protocol):
+    """One step of the flow that may refuse, wait or answer. Returns a static answer's text, or None to go on.
+
+    MUST raise nothing but `otelllm.Blocked` for a refusal; everything else that it raises is handled by its own rules.
+    """
+
+    def __call__(self, call: Call) -> Steps[str | None]:
+        """Look at `call`, before anything is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The stages that a policy asks for, in the flow's fixed order; an empty one costs nothing."""
+
+    resolve: tuple[Stage, ...] = ()
+    """Scope and kill switch."""
+    describe: Mapping[str, str] = field(default_factory=dict)
+
+
+End = Callable[[Call], None]
+"""Ends a call's record: price, span, metrics. Called exactly once a call."""

@@ -1,0 +1,93 @@
+"""Waiting, written once: stages are generators of steps, and two drivers perform them, one sync and one async."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+__all__ = ["Io", "Send", "Step", "Steps", "Wait", "adrive", "drive"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let `seconds` pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Io:
+    """Something that may block, said both ways, so that a blocking call never sits on an event loop."""
+
+    sync: Callable[[], Any]
+    asynchronous: Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The provider's own call, or a static `answer` in its shape in place of it."""
+
+    answer: str | None = None
+
+
+Step = Wait | Io | Send
+Steps = Generator[Step, Any, T]
+
+SEND = Send()
+"""The common case: no static answer."""
+
+
+def drive(steps: Steps[T], send: Callable[[Send], Any]) -> T:
+    """Perform `steps` in the sync way; a step's error is thrown back into them, unchanged."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                if type(step) is Send:
+                    result = send(step)
+                elif type(step) is Wait:
+                    time.sleep(step.seconds)
+                    result = None
+                else:
+                    assert type(step) is Io
+                    result = step.sync()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+async def adrive(steps: Steps[T], send: Callable[[Send], Awaitable[Any]]) -> T:
+    """Perform `steps` in the async way, on asyncio or trio."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                if type(step) is Send:
+                    result = await send(step)
+                elif type(step) is Wait:
+                    await _pause(step.seconds)
+                    result = None
+                else:
+                    assert type(step) is Io
+                    result = await step.asynchronous()
+            except BaseException as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+async def _pause(seconds: float) -> None:
+    import anyio  # noqa: PLC0415  comes with every async provider SDK; not needed by sync apps
+
+    await anyio.sleep(seconds)
