@@ -69,7 +69,7 @@ def whole(body: bytes | str | Mapping[str, Any], *, status: int = 200, **headers
 
 
 def sse(*steps: Step | Iterable[Step], **headers: str) -> Reply:
-    """A stream of server-sent events; a list among the steps stands for its items. (`Reply` itself takes a generator.)"""
+    """A stream of server-sent events; a list among the steps stands for its items. (A generator goes to `Reply`.)"""
     return Reply(steps=list(_flat(steps)), content_type="text/event-stream", headers=_names(headers))
 
 
@@ -222,7 +222,7 @@ class Provider:
         return True
 
     def _hold(self, connection: socket.socket, request: Request, opened: threading.Event) -> bool:
-        """Wait until opened; False when the client left first. The poll looks for that only: an opening wakes it at once."""
+        """Wait until opened; False when the client left first. The poll looks for that; opening wakes it at once."""
         while not opened.wait(0.005):
             if self._closing.is_set():
                 return False

@@ -1,4 +1,4 @@
-"""The surfaces of the openai SDK that are instrumented, what each is called with and answers: the rows of the tables."""
+"""The instrumented surfaces of the openai SDK, what each is called with and answers: the rows of the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MESSAGES = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Surface:
     """One method family of the SDK."""
 
@@ -34,6 +34,9 @@ class Surface:
     stream_arguments: dict[str, Any] = field(default_factory=dict, repr=False)
     tokens: tuple[int, int | None] = (0, None)
     """Input and output tokens of both files."""
+    head: int = 0
+    """How many events of the stream it takes to hold three pieces of text, `started` in all."""
+    started: str = ""
     request_path: str = ""
     error_in_200: str = "openai/chat_error_in_200.json"
 
@@ -68,6 +71,8 @@ CHAT = Surface(
     arguments={"model": "gpt-4o-mini", "messages": MESSAGES},
     stream_arguments={"stream_options": {"include_usage": True}},
     tokens=(1200, 50),
+    head=4,
+    started="The lighthouse ",
     request_path="/v1/chat/completions",
 )
 RESPONSES = Surface(
@@ -79,6 +84,8 @@ RESPONSES = Surface(
     method=lambda client: client.responses.create,
     arguments={"model": "gpt-4o-mini", "instructions": MESSAGES[0]["content"], "input": MESSAGES[1]["content"]},
     tokens=(1200, 50),
+    head=7,
+    started="The lighthouse ",
     request_path="/v1/responses",
     error_in_200="openai/responses_error_in_200.json",
 )
@@ -92,6 +99,8 @@ COMPLETIONS = Surface(
     arguments={"model": "gpt-3.5-turbo-instruct", "prompt": MESSAGES[1]["content"]},
     stream_arguments={"stream_options": {"include_usage": True}},
     tokens=(7, 12),
+    head=3,
+    started="\n\nSkagen",
     request_path="/v1/completions",
 )
 EMBEDDINGS = Surface(
