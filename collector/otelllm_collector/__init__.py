@@ -1,0 +1,1 @@
+"""The collector of otelllm: OTLP in, DuckDB, a query API out."""

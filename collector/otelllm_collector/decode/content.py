@@ -1,0 +1,72 @@
+"""Prompts, answers, instructions and tool definitions: kept once, by the hash of their JSON text.
+
+An agent that sends its whole conversation again each turn costs the store one message a turn.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import orjson
+
+from ..normalise.genai import CONTENT, TEXT_CONTENT
+from ..rows import Batch, MessageRow
+
+__all__ = ["HasContent", "move_content", "move_text_content"]
+
+
+class HasContent(Protocol):
+    """A row that names content by hash."""
+
+    input_hashes: list[bytes] | None
+    output_hashes: list[bytes] | None
+    system_hash: bytes | None
+    tools_hash: bytes | None
+
+
+def move_content(batch: Batch, row: HasContent, attributes: dict[str, Any], now_ns: int) -> bool:
+    """Move content out of the attributes into the batch's messages; whether there was any."""
+    found = False
+    for attribute, column in CONTENT.items():
+        if (value := attributes.pop(attribute, None)) is None:
+            continue
+        found = True
+        content = _structure(value)
+        if column in ("input_hashes", "output_hashes"):
+            messages = content if isinstance(content, list) else [content]
+            setattr(row, column, [_note(batch, "message", message, now_ns) for message in messages])
+        else:
+            setattr(row, column, _note(batch, column.removesuffix("_hash"), content, now_ns))
+    return found
+
+
+def move_text_content(row: object, attributes: dict[str, Any]) -> None:
+    """Move a tool's or a search's content into its columns."""
+    for attribute, column in TEXT_CONTENT.items():
+        if (value := attributes.pop(attribute, None)) is not None:
+            setattr(row, column, value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _structure(value: Any) -> Any:
+    """What a content attribute says: JSON text as the conventions have it, a structure, or some other text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        content = orjson.loads(value)
+        # orjson reads deeper nesting than it writes: such content stays text.
+        orjson.dumps(content)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return value
+    return content
+
+
+def _note(batch: Batch, kind: str, content: Any, now_ns: int) -> bytes:
+    body = orjson.dumps(content)
+    digest = blake2b(body, digest_size=16).digest()
+    if digest not in batch.messages:
+        role = content.get("role") if isinstance(content, dict) else None
+        batch.messages[digest] = MessageRow(
+            digest, kind, role if isinstance(role, str) else None, body.decode(), now_ns
+        )
+    return digest

@@ -1,0 +1,82 @@
+"""Log records of an export request to rows; those that carry a call's content or a score fill their own tables too."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from otelllm import semconv
+
+from ..rows import Batch, ContentRow, LogRow
+from .content import move_content
+from .scores import read_score
+from .senders import Sender, read_resource, read_scope
+from .values import plain, plain_attributes, to_json
+
+__all__ = ["read_logs"]
+
+MAX_TIME_NS = 2**63 - 1
+
+
+def read_logs(request: Message, batch: Batch, now_ns: int) -> None:
+    """Every good record as a row, every other counted by its reason."""
+    for of_resource in cast(ExportLogsServiceRequest, request).resource_logs:
+        sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
+        for of_scope in of_resource.scope_logs:
+            scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
+            for record in of_scope.log_records:
+                if (reason := _fault(record)) is not None:
+                    batch.refuse(reason)
+                else:
+                    _read_record(batch, record, sender, scope_id, now_ns)
+
+
+def _fault(record: LogRecord) -> str | None:
+    if len(record.trace_id) not in (0, 16):
+        return "trace_id is not 16 bytes"
+    if len(record.span_id) not in (0, 8):
+        return "span_id is not 8 bytes"
+    if max(record.time_unix_nano, record.observed_time_unix_nano) > MAX_TIME_NS:
+        return "the time is beyond the year 2262"
+    return None
+
+
+def _read_record(batch: Batch, record: LogRecord, sender: Sender, scope_id: int, now_ns: int) -> None:
+    attributes = plain_attributes(record.attributes)
+    observed_ns = record.observed_time_unix_nano or now_ns
+    time_ns = record.time_unix_nano or observed_ns
+    trace_id = record.trace_id if any(record.trace_id) else None
+    span_id = int.from_bytes(record.span_id) or None
+    name = record.event_name or _named_by_attribute(attributes.get("event.name"))
+    if name == semconv.EVENT_EVALUATION:
+        batch.scores.append(read_score(attributes, trace_id, span_id, time_ns))
+    elif name == semconv.EVENT_DETAILS and trace_id is not None and span_id is not None:
+        content = ContentRow(trace_id, span_id, time_ns)
+        if move_content(batch, content, attributes, now_ns):
+            batch.contents.append(content)
+    batch.logs.append(
+        LogRow(
+            time_ns=time_ns,
+            observed_ns=observed_ns,
+            trace_id=trace_id,
+            span_id=span_id,
+            severity_number=int(record.severity_number),
+            severity=record.severity_text or None,
+            event_name=name,
+            body=to_json(plain(record.body)) if record.HasField("body") else None,
+            attributes=to_json(attributes),
+            service_name=sender.service_name,
+            resource_id=sender.resource_id,
+            scope_id=scope_id,
+            flags=record.flags,
+            dropped_attributes=record.dropped_attributes_count,
+        )
+    )
+
+
+def _named_by_attribute(name: object) -> str | None:
+    """Before OTLP had a field for it, an event's name was an attribute."""
+    return name if isinstance(name, str) and name else None

@@ -1,0 +1,46 @@
+"""Resources and scopes: written once, named by a hash of what they say."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from otelllm import semconv
+
+from ..rows import Batch, ResourceRow, ScopeRow
+from .values import plain_attributes, to_json
+
+__all__ = ["Sender", "read_resource", "read_scope"]
+
+
+class Sender(NamedTuple):
+    """Who sent a record."""
+
+    resource_id: int
+    service_name: str | None
+
+
+def read_resource(batch: Batch, resource: Resource, schema_url: str) -> Sender:
+    """Note the resource in the batch; returns what its records carry of it."""
+    attributes = plain_attributes(resource.attributes)
+    text = to_json(attributes)
+    name: Any = attributes.get(semconv.SERVICE_NAME)
+    service_name = name if isinstance(name, str) and name else None
+    resource_id = _identity(text, schema_url)
+    batch.resources[resource_id] = ResourceRow(resource_id, service_name, text, schema_url or None)
+    return Sender(resource_id, service_name)
+
+
+def read_scope(batch: Batch, scope: InstrumentationScope, schema_url: str) -> int:
+    """Note the scope in the batch; returns its id."""
+    text = to_json(plain_attributes(scope.attributes))
+    scope_id = _identity(scope.name, scope.version, text, schema_url)
+    batch.scopes[scope_id] = ScopeRow(scope_id, scope.name, scope.version, text, schema_url or None)
+    return scope_id
+
+
+def _identity(*texts: str) -> int:
+    return int.from_bytes(blake2b("\0".join(texts).encode(), digest_size=8).digest())

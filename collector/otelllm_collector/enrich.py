@@ -1,0 +1,137 @@
+"""Summaries of traces: from spans, and of two summaries one. Pure; spans may come in any order and number of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from .questions import MODEL_CALLS
+from .rows import TraceRow
+
+__all__ = ["Summable", "merge", "summarise"]
+
+N = TypeVar("N", int, float)
+
+LIST_LIMIT = 32
+"""Names kept in a summary's lists; a trace with more is still found by the spans' own columns."""
+
+
+class Summable(Protocol):
+    """What a summary reads of a span."""
+
+    trace_id: bytes
+    span_id: int
+    parent_span_id: int | None
+    name: str
+    start_ns: int
+    end_ns: int
+    service_name: str | None
+    status: str
+    operation: str | None
+    request_model: str | None
+    response_model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cost_usd: float | None
+    ttft_s: float | None
+    first_chunk_s: float | None
+    user_id: str | None
+    session_id: str | None
+    feature: str | None
+
+
+def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
+    """A summary for each trace that the spans belong to."""
+    traces: dict[bytes, TraceRow] = {}
+    for span in spans:
+        known = traces.get(span.trace_id)
+        summary = _of_span(span)
+        traces[span.trace_id] = summary if known is None else merge(known, summary)
+    return traces
+
+
+def merge(one: TraceRow, other: TraceRow) -> TraceRow:
+    """One summary of the spans of both, which MUST not share a span."""
+    first, second = (one, other) if one.start_ns <= other.start_ns else (other, one)
+    named = _named(first, second)
+    timed = _timed(first, second)
+    return TraceRow(
+        trace_id=one.trace_id,
+        start_ns=first.start_ns,
+        end_ns=max(one.end_ns, other.end_ns),
+        root_span_id=named.root_span_id,
+        root_start_ns=named.root_start_ns,
+        name=named.name,
+        service_name=named.service_name,
+        spans=one.spans + other.spans,
+        calls=one.calls + other.calls,
+        errors=one.errors + other.errors,
+        input_tokens=_sum(one.input_tokens, other.input_tokens),
+        output_tokens=_sum(one.output_tokens, other.output_tokens),
+        cache_read_tokens=_sum(one.cache_read_tokens, other.cache_read_tokens),
+        cost_usd=_sum(one.cost_usd, other.cost_usd),
+        unpriced_calls=one.unpriced_calls + other.unpriced_calls,
+        ttft_s=timed.ttft_s,
+        ttft_start_ns=timed.ttft_start_ns,
+        models=_union(first.models, second.models),
+        users=_union(first.users, second.users),
+        sessions=_union(first.sessions, second.sessions),
+        features=_union(first.features, second.features),
+    )
+
+
+def _of_span(span: Summable) -> TraceRow:
+    is_root = span.parent_span_id is None
+    is_call = span.operation in MODEL_CALLS
+    ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
+    model = span.response_model or span.request_model
+    return TraceRow(
+        trace_id=span.trace_id,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        root_span_id=span.span_id if is_root else None,
+        root_start_ns=span.start_ns if is_root else None,
+        name=span.name,
+        service_name=span.service_name,
+        spans=1,
+        calls=int(is_call),
+        errors=int(span.status == "error"),
+        # Some instrumentations repeat the sums of their calls on agents' spans: only the calls themselves count.
+        input_tokens=span.input_tokens if is_call else None,
+        output_tokens=span.output_tokens if is_call else None,
+        cache_read_tokens=span.cache_read_tokens if is_call else None,
+        cost_usd=span.cost_usd if is_call else None,
+        unpriced_calls=int(is_call and span.cost_usd is None),
+        ttft_s=ttft_s if is_call else None,
+        ttft_start_ns=span.start_ns if is_call and ttft_s is not None else None,
+        models=[model] if model else [],
+        users=[span.user_id] if span.user_id else [],
+        sessions=[span.session_id] if span.session_id else [],
+        features=[span.feature] if span.feature else [],
+    )
+
+
+def _named(first: TraceRow, second: TraceRow) -> TraceRow:
+    """Which of the two gives the trace its name: the earlier root; the earlier span where no root has come."""
+    if first.root_start_ns is None or second.root_start_ns is None:
+        return second if first.root_start_ns is None and second.root_start_ns is not None else first
+    return first if first.root_start_ns <= second.root_start_ns else second
+
+
+def _timed(first: TraceRow, second: TraceRow) -> TraceRow:
+    if first.ttft_start_ns is None or second.ttft_start_ns is None:
+        return second if first.ttft_start_ns is None else first
+    return first if first.ttft_start_ns <= second.ttft_start_ns else second
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+def _union(first: list[str], second: list[str]) -> list[str]:
+    if not second or first == second:
+        return first
+    return list(dict.fromkeys([*first, *second]))[:LIST_LIMIT]

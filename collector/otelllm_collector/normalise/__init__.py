@@ -1,0 +1,1 @@
+"""Vocabularies: which attribute fills which column, a file each."""

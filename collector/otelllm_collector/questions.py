@@ -1,0 +1,65 @@
+"""What can be asked of a store: filters, pages and the question about sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["MODEL_CALLS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer"]
+
+MODEL_CALLS = ("chat", "generate_content", "text_completion", "embeddings", "rerank")
+"""The operations that are calls of a model: only they are summed."""
+
+
+class BadQuestion(Exception):
+    """A question that can't be answered as asked; the text names the value and the way out."""
+
+
+class Busy(Exception):
+    """The store can't take more at the moment; ask again later."""
+
+
+class Key(NamedTuple):
+    """Where a page ended: times alone are not unique, so the id follows."""
+
+    time_ns: int
+    id: str
+
+
+class Page(NamedTuple):
+    """How many, and after which record (newest first)."""
+
+    limit: int
+    after: Key | None = None
+
+
+class SqlAnswer(NamedTuple):
+    """Rows of a user's own query."""
+
+    columns: list[tuple[str, str]]
+    rows: list[tuple[object, ...]]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFilter:
+    """Which spans are meant; empty means all. Values of one field are alternatives, fields add up."""
+
+    start: int | None = None
+    end: int | None = None
+    service: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    """The model asked for or the one that answered."""
+    operation: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    feature: tuple[str, ...] = ()
+    name: tuple[str, ...] = ()
+    trace_id: tuple[str, ...] = ()
+    """Hexadecimal, 32 digits."""
+    error: bool | None = None
+    min_ms: float | None = None
+    max_ms: float | None = None
+    q: str | None = None
+    """Text that a prompt or an answer holds, in any case."""

@@ -1,0 +1,1 @@
+"""Where OTLP comes in."""

@@ -1,0 +1,256 @@
+"""The columns of each table, in one place: what decoding makes and a store keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Batch",
+    "ContentRow",
+    "LogRow",
+    "MessageRow",
+    "MetricRow",
+    "ResourceRow",
+    "ScopeRow",
+    "ScoreRow",
+    "SpanRow",
+    "TraceRow",
+]
+
+Hash = bytes
+"""16 bytes of BLAKE2b over a message's JSON text."""
+
+
+@dataclass(slots=True)
+class ResourceRow:
+    """Who sent: the attributes of an OTLP resource, once however many spans name it."""
+
+    resource_id: int
+    service_name: str | None
+    attributes: str
+    schema_url: str | None = None
+
+
+@dataclass(slots=True)
+class ScopeRow:
+    """Which instrumentation wrote: an OTLP instrumentation scope."""
+
+    scope_id: int
+    name: str
+    version: str
+    attributes: str
+    schema_url: str | None = None
+
+
+@dataclass(slots=True)
+class MessageRow:
+    """One message, list of instructions or list of tool definitions, addressed by its hash."""
+
+    hash: Hash
+    kind: str
+    """message, system or tools."""
+    role: str | None
+    body: str
+    first_seen_ns: int
+
+
+@dataclass(slots=True)
+class SpanRow:
+    """One span. What has a column is not repeated in `attributes`; together they are all that came in."""
+
+    trace_id: bytes
+    span_id: int
+    parent_span_id: int | None
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    resource_id: int
+    scope_id: int
+    received_ns: int
+    service_name: str | None = None
+    status: str = "unset"
+    status_message: str | None = None
+    error_type: str | None = None
+    operation: str | None = None
+    provider: str | None = None
+    request_model: str | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    cost_status: str | None = None
+    ttft_s: float | None = None
+    first_chunk_s: float | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    conversation_id: str | None = None
+    feature: str | None = None
+    priority: str | None = None
+    prompt_name: str | None = None
+    prompt_version: str | None = None
+    agent_name: str | None = None
+    tool_name: str | None = None
+    workflow_name: str | None = None
+    cache_outcome: str | None = None
+    verdict: str | None = None
+    finish_reasons: list[str] | None = None
+    stream_end: str | None = None
+    retrieval_count: int | None = None
+    rerank_in: int | None = None
+    rerank_out: int | None = None
+    input_hashes: list[Hash] | None = None
+    output_hashes: list[Hash] | None = None
+    system_hash: Hash | None = None
+    tools_hash: Hash | None = None
+    tool_arguments: str | None = None
+    tool_result: str | None = None
+    retrieval_query: str | None = None
+    retrieval_documents: str | None = None
+    attributes: str = "{}"
+    events: str | None = None
+    links: str | None = None
+    trace_state: str | None = None
+    flags: int = 0
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
+    parts: int = 0
+    """Attributes, events and links that came in: of two versions of one span the one with more is the fuller."""
+
+
+@dataclass(slots=True)
+class TraceRow:
+    """What a list of traces shows, kept up to date as spans come in, in any order."""
+
+    trace_id: bytes
+    start_ns: int
+    end_ns: int
+    root_span_id: int | None
+    root_start_ns: int | None
+    name: str
+    """The root's name; the earliest span's where the root is missing."""
+    service_name: str | None
+    spans: int
+    calls: int
+    errors: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cost_usd: float | None
+    unpriced_calls: int
+    ttft_s: float | None
+    ttft_start_ns: int | None
+    """When the call that `ttft_s` is from began: the first one counts."""
+    models: list[str]
+    users: list[str]
+    sessions: list[str]
+    features: list[str]
+
+
+@dataclass(slots=True)
+class ContentRow:
+    """Prompts and answers that came as a log record beside the span, not on it."""
+
+    trace_id: bytes
+    span_id: int
+    time_ns: int
+    input_hashes: list[Hash] | None = None
+    output_hashes: list[Hash] | None = None
+    system_hash: Hash | None = None
+    tools_hash: Hash | None = None
+
+
+@dataclass(slots=True)
+class ScoreRow:
+    """One judgement of a span: feedback or an evaluation's result."""
+
+    trace_id: bytes | None
+    span_id: int | None
+    response_id: str | None
+    name: str | None
+    value: float | None
+    label: str | None
+    explanation: str | None
+    time_ns: int
+    attributes: str
+
+
+@dataclass(slots=True)
+class LogRow:
+    """One log record or event."""
+
+    time_ns: int
+    observed_ns: int
+    trace_id: bytes | None
+    span_id: int | None
+    severity_number: int
+    severity: str | None
+    event_name: str | None
+    body: str | None
+    """JSON text."""
+    attributes: str
+    service_name: str | None
+    resource_id: int
+    scope_id: int
+    flags: int
+    dropped_attributes: int
+
+
+@dataclass(slots=True)
+class MetricRow:
+    """One data point of a metric."""
+
+    name: str
+    unit: str
+    description: str
+    kind: str
+    """gauge, sum, histogram, exponential_histogram or summary."""
+    temporality: str
+    is_monotonic: bool
+    attributes: str
+    start_ns: int
+    time_ns: int
+    service_name: str | None
+    resource_id: int
+    scope_id: int
+    flags: int
+    value: float | None = None
+    value_int: int | None = None
+    count: int | None = None
+    sum: float | None = None
+    min: float | None = None
+    max: float | None = None
+    bounds: list[float] | None = None
+    bucket_counts: list[int] | None = None
+    detail: str | None = None
+    """JSON text of what only some kinds have: exponential buckets, quantiles."""
+    exemplars: str | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """All that one request brought, decoded; what was refused is counted by its reason."""
+
+    resources: dict[int, ResourceRow] = field(default_factory=dict)
+    scopes: dict[int, ScopeRow] = field(default_factory=dict)
+    messages: dict[Hash, MessageRow] = field(default_factory=dict)
+    spans: list[SpanRow] = field(default_factory=list)
+    contents: list[ContentRow] = field(default_factory=list)
+    scores: list[ScoreRow] = field(default_factory=list)
+    logs: list[LogRow] = field(default_factory=list)
+    metrics: list[MetricRow] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, reason: str) -> None:
+        """Count one record that is not kept."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    @property
+    def size(self) -> int:
+        """How many records are kept."""
+        return len(self.spans) + len(self.logs) + len(self.metrics)

@@ -1,0 +1,15 @@
+create or replace view main.logs as
+select
+    make_timestamp_ns(time_ns) as time, -- UTC
+    severity_number,
+    severity,
+    event_name,
+    body::json as body,
+    attributes::json as attributes,
+    replace(trace_id::varchar, '-', '') as trace_id,
+    format('{:016x}', span_id) as span_id,
+    service_name,
+    resource_id,
+    scope_id,
+    time_ns
+from raw.logs;

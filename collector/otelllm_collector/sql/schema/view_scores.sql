@@ -1,0 +1,13 @@
+create or replace view main.scores as
+select
+    replace(trace_id::varchar, '-', '') as trace_id,
+    format('{:016x}', span_id) as span_id,
+    response_id,
+    name,
+    value,
+    label,
+    explanation,
+    make_timestamp_ns(time_ns) as time, -- UTC
+    attributes::json as attributes,
+    time_ns
+from raw.scores;

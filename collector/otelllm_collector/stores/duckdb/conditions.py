@@ -1,0 +1,153 @@
+"""Filters to SQL conditions: fixed pieces chosen by name, every value bound as a parameter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+from ...questions import Key, SpanFilter
+from ...sql import sql
+
+__all__ = [
+    "BUCKETS",
+    "KEYS",
+    "Condition",
+    "after",
+    "log_condition",
+    "span_condition",
+    "trace_condition",
+    "with_condition",
+]
+
+KEYS = {
+    "model": "coalesce(s.response_model, s.request_model)",
+    "provider": "s.provider",
+    "user": "s.user_id",
+    "session": "s.session_id",
+    "feature": "s.feature",
+    "service": "s.service_name",
+    "operation": "s.operation",
+    "error_type": "s.error_type",
+    "name": "s.name",
+    "none": "null::varchar",
+}
+"""What can be grouped by or listed."""
+
+BUCKETS = {
+    "none": "null::bigint",
+    "minute": "s.start_ns // 60000000000 * 60000000000",
+    "hour": "s.start_ns // 3600000000000 * 3600000000000",
+    "day": "s.start_ns // 86400000000000 * 86400000000000",
+}
+
+_LISTS = {
+    "service": "s.service_name in (select unnest($service::varchar[]))",
+    "provider": "s.provider in (select unnest($provider::varchar[]))",
+    "model": "(s.request_model in (select unnest($model::varchar[])) "
+    "or s.response_model in (select unnest($model::varchar[])))",
+    "operation": "s.operation in (select unnest($operation::varchar[]))",
+    "user": "s.user_id in (select unnest($user::varchar[]))",
+    "session": "s.session_id in (select unnest($session::varchar[]))",
+    "feature": "s.feature in (select unnest($feature::varchar[]))",
+    "name": "s.name in (select unnest($name::varchar[]))",
+    "trace_id": "s.trace_id in (select unnest($trace_id::uuid[]))",
+}
+
+
+class Condition(NamedTuple):
+    """A condition's text and the values that it binds."""
+
+    text: str
+    values: dict[str, object]
+
+    def __and__(self, other: Condition) -> Condition:
+        return Condition(" and ".join(filter(None, (self.text, other.text))), self.values | other.values)
+
+
+def with_condition(name: str, condition: Condition) -> str:
+    """A read query with the condition in its place."""
+    return sql(name).replace("/*condition*/ true", condition.text or "true")
+
+
+def span_condition(spans: SpanFilter) -> Condition:
+    """Which rows of `s`, the spans, are meant."""
+    return _time(spans, "s.start_ns") & _own(spans) & _bounds(spans, "s", "s.status = 'error'")
+
+
+def trace_condition(spans: SpanFilter) -> Condition:
+    """Which rows of `t`, the summaries, are meant: times, errors and durations are the trace's own, the rest is any span's."""
+    condition = _time(spans, "t.start_ns") & _bounds(spans, "t", "t.errors > 0")
+    own = _own(spans)
+    if not own.text:
+        return condition
+    if spans.start is not None:
+        own &= Condition("s.start_ns >= $start", {})
+    some_span = f"t.trace_id in (select s.trace_id from raw.spans as s where {own.text})"  # noqa: S608  fixed pieces
+    return condition & Condition(some_span, own.values)
+
+
+def log_condition(spans: SpanFilter) -> Condition:
+    """Which rows of `l`, the log records, are meant."""
+    condition = _time(spans, "l.time_ns")
+    if spans.trace_id:
+        condition &= Condition("l.trace_id in (select unnest($trace_id::uuid[]))", {"trace_id": list(spans.trace_id)})
+    if spans.service:
+        condition &= Condition(
+            "l.service_name in (select unnest($service::varchar[]))", {"service": list(spans.service)}
+        )
+    if spans.q:
+        text = "(contains(lower(l.body), lower($q)) or contains(lower(l.event_name), lower($q)))"
+        condition &= Condition(text, {"q": _escaped(spans.q)})
+    return condition
+
+
+def after(key: Key | None, alias: str) -> Condition:
+    """Only what comes after a page's last record; newest first."""
+    if key is None:
+        return Condition("", {})
+    if alias == "t":
+        text = "(t.start_ns, t.trace_id) < ($after_ns::bigint, $after_id::uuid)"
+    elif alias == "s":
+        text = "(s.start_ns, s.trace_id, s.span_id) < ($after_ns::bigint, $after_id::uuid, $after_span::ubigint)"
+        return Condition(text, {"after_ns": key.time_ns, "after_id": key.id[:32], "after_span": int(key.id[32:], 16)})
+    else:
+        text = "(l.time_ns, l.rowid) < ($after_ns::bigint, $after_id::bigint)"
+        return Condition(text, {"after_ns": key.time_ns, "after_id": int(key.id, 16)})
+    return Condition(text, {"after_ns": key.time_ns, "after_id": key.id})
+
+
+def _time(spans: SpanFilter, column: str) -> Condition:
+    condition = Condition("", {})
+    if spans.start is not None:
+        condition &= Condition(f"{column} >= $start", {"start": spans.start})
+    if spans.end is not None:
+        condition &= Condition(f"{column} < $end", {"end": spans.end})
+    return condition
+
+
+def _bounds(spans: SpanFilter, alias: str, is_error: str) -> Condition:
+    condition = Condition("", {})
+    if spans.error is not None:
+        condition &= Condition(is_error if spans.error else f"not ({is_error})", {})
+    if spans.min_ms is not None:
+        condition &= Condition(f"({alias}.end_ns - {alias}.start_ns) / 1e6 >= $min_ms", {"min_ms": spans.min_ms})
+    if spans.max_ms is not None:
+        condition &= Condition(f"({alias}.end_ns - {alias}.start_ns) / 1e6 <= $max_ms", {"max_ms": spans.max_ms})
+    return condition
+
+
+def _own(spans: SpanFilter) -> Condition:
+    condition = Condition("", {})
+    for field, text in _LISTS.items():
+        if values := getattr(spans, field):
+            condition &= Condition(text, {field: list(values)})
+    if spans.q:
+        text = f"(s.trace_id, s.span_id) in ({sql('read/with_text')})"
+        condition &= Condition(text, {"q": spans.q, "q_json": _escaped(spans.q), "q_start": spans.start or 0})
+    return condition
+
+
+def _escaped(text: str) -> str:
+    """Text as it stands inside JSON."""
+    return orjson.dumps(text).decode()[1:-1]

@@ -1,0 +1,114 @@
+"""Open the database file: its place, its settings, its schema. With its neighbours in this folder the only user of duckdb."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from ...config import BadSetting
+from ...sql import sql
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["FILE_NAME", "cursor", "open_database"]
+
+FILE_NAME = "otelllm.duckdb"
+
+MIGRATIONS: list[tuple[str, ...]] = [
+    ("version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics"),
+]
+"""The objects that each version of the schema adds, in order; a file's version is how many of these it has."""
+
+VIEWS = ("spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources")
+"""What people query; made anew at each start, for they hold no data."""
+
+SETTINGS = (
+    # Nothing is fetched or loaded on its own: the collector works without a network, and a query must not reach one.
+    "set autoinstall_known_extensions = false",
+    "set autoload_known_extensions = false",
+    # Or `select * from name` would look for Python variables of the collector's.
+    "set python_enable_replacements = false",
+    "set global TimeZone = 'UTC'",
+    # At the default of 16 MB the open row group is compressed again at each checkpoint: stalls of seconds.
+    "set global wal_autocheckpoint = '256MB'",
+)
+
+LOCKS = ("set enable_external_access = false", "set lock_configuration = true")
+
+
+def open_database(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    """The connection that owns the file in this folder; everyone else takes a `cursor` of it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / FILE_NAME
+    connection = duckdb.connect(":memory:")
+    for setting in SETTINGS:
+        connection.execute(setting)
+    connection.execute(f"set global memory_limit = '{memory_limit}'")
+    connection.execute(f"set global temp_directory = '{_quoted(folder / 'spill')}'")
+    _attach(connection, path)
+    _migrate(connection, path)
+    for lock in LOCKS:
+        connection.execute(lock)
+    return connection
+
+
+def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection of its own to the same database, for one question or one thread."""
+    own = connection.cursor()
+    own.execute("use otelllm.main")
+    return own
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    # DuckDB makes its files as the umask says; prompts are nobody else's to read.
+    before = os.umask(0o077)
+    try:
+        # A row group of 16,384 rows, the size of a full transaction, is compressed once and written straight into the
+        # file; the default of 122,880 takes six times the CPU. An attached database keeps it only if it is said again.
+        connection.execute(f"attach '{_quoted(path)}' as otelllm (row_group_size 16384, storage_version 'latest')")
+    except duckdb.Error as error:
+        raise BadSetting(_explained(str(error), path)) from error
+    finally:
+        os.umask(before)
+    connection.execute("use otelllm.main")
+
+
+def _explained(message: str, path: Path) -> str:
+    if "lock" in message:
+        holder = message[message.find("(PID") :].split(")", maxsplit=1)[0].strip("(") if "(PID" in message else "another process"
+        return (
+            f"{str(path)!r} is in use by {holder}: only one collector can own a database; "
+            "stop that one, or choose another folder by --data"
+        )
+    return f"{str(path)!r} can't be opened as our database: {message}; choose another folder by --data"
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    connection.execute("create schema if not exists raw")
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_catalog = 'otelllm' and table_schema = 'raw' "
+        "and table_name = 'version'"
+    ).fetchone()
+    stored = connection.execute("select version from raw.version").fetchone() if found else None
+    version = int(stored[0]) if stored else 0
+    if version > len(MIGRATIONS):
+        raise BadSetting(
+            f"{str(path)!r} was written by a newer otelllm (schema {version}, this one knows up to {len(MIGRATIONS)}); "
+            "install that version again, or choose another folder by --data"
+        )
+    connection.execute("begin")
+    for names in MIGRATIONS[version:]:
+        for name in names:
+            connection.execute(sql(f"schema/{name}"))
+    connection.execute("delete from raw.version")
+    connection.execute("insert into raw.version values ($version)", {"version": len(MIGRATIONS)})
+    for view in VIEWS:
+        connection.execute(sql(f"schema/view_{view}"))
+    connection.execute("commit")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,128 @@
+"""Everything about one span, put together from its row, its messages, its sender and its scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ...normalise.genai import COLUMNS
+from ...sql import sql
+from ..spec import Record
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["read_span"]
+
+
+def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Record | None:
+    """One span with its content, None where unknown."""
+    traces = _rows(own, "read/trace", {"trace_id": trace_id})
+    if not traces:
+        return None
+    place: dict[str, object] = {
+        "trace_id": trace_id,
+        "span_id": int(span_id, 16),
+        "start": min(trace["start_ns"] for trace in traces),
+        "end": max(trace["end_ns"] for trace in traces),
+    }
+    found = _rows(own, "read/span", place)
+    if not found:
+        return None
+    row = found[0]
+    record: Record = _rows(own, "read/light_span", place)[0]
+    record |= {
+        "status_message": row["status_message"],
+        "attributes": _attributes(row),
+        "resource": _resource(own, row["resource_id"]),
+        "scope": _scope(own, row["scope_id"]),
+        "events": orjson.loads(row["events"]) if row["events"] else [],
+        "links": orjson.loads(row["links"]) if row["links"] else [],
+        "trace_state": row["trace_state"],
+        "flags": row["flags"],
+        "tool_arguments": _structure(row["tool_arguments"]),
+        "tool_result": _structure(row["tool_result"]),
+        "retrieval_query": row["retrieval_query"],
+        "retrieval_documents": _structure(row["retrieval_documents"]),
+    }
+    key = {"trace_id": trace_id, "span_id": int(span_id, 16)}
+    record |= _content(own, row, _rows(own, "read/span_content", key))
+    record["scores"] = _rows(own, "read/span_scores", {**key, "response_id": row["response_id"]})
+    return record
+
+
+def _attributes(row: dict[str, Any]) -> dict[str, Any]:
+    """All that is not content: what has no column, and the columns under their attributes' names."""
+    attributes: dict[str, Any] = orjson.loads(row["attributes"])
+    for attribute, (column, _) in COLUMNS.items():
+        if row[column] is not None:
+            attributes.setdefault(attribute, row[column])
+    return attributes
+
+
+def _content(own: duckdb.DuckDBPyConnection, row: dict[str, Any], beside: list[dict[str, Any]]) -> Record:
+    """Messages of the span itself, or of the log records beside it where the span has none."""
+    hashes = {
+        column: row[column] or next((other[column] for other in beside if other[column]), None)
+        for column in ("input_hashes", "output_hashes", "system_hash", "tools_hash")
+    }
+    wanted = [*(hashes["input_hashes"] or []), *(hashes["output_hashes"] or [])]
+    wanted += [hashes[column] for column in ("system_hash", "tools_hash") if hashes[column]]
+    bodies = {}
+    if wanted:
+        found = _rows(own, "read/bodies", {"hashes": [str(key) for key in dict.fromkeys(wanted)]})
+        bodies = {body["hash"]: orjson.loads(body["body"]) for body in found}
+    return {
+        "input_messages": _messages(hashes["input_hashes"], bodies, "user"),
+        "output_messages": _messages(hashes["output_hashes"], bodies, "assistant"),
+        "system_instructions": _parts(bodies.get(hashes["system_hash"])),
+        "tool_definitions": _listed(bodies.get(hashes["tools_hash"])),
+    }
+
+
+def _messages(hashes: list[Any] | None, bodies: dict[Any, Any], role: str) -> list[Any] | None:
+    """Messages in the conventions' shape; text that is none becomes the one part of a message."""
+    if hashes is None:
+        return None
+    found = [bodies[key] for key in hashes if key in bodies]
+    return [body if isinstance(body, dict) else {"role": role, "parts": _parts(body)} for body in found]
+
+
+def _parts(body: Any) -> list[Any] | None:
+    if body is None:
+        return None
+    items = body if isinstance(body, list) else [body]
+    return [item if isinstance(item, dict) else {"type": "text", "content": item} for item in items]
+
+
+def _listed(body: Any) -> list[Any] | None:
+    return body if body is None or isinstance(body, list) else [body]
+
+
+def _structure(text: str | None) -> Any:
+    """JSON where it is JSON, else the text."""
+    if text is None:
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _resource(own: duckdb.DuckDBPyConnection, resource_id: int) -> Any:
+    found = _rows(own, "read/resource", {"resource_id": resource_id})
+    return orjson.loads(found[0]["attributes"]) if found else {}
+
+
+def _scope(own: duckdb.DuckDBPyConnection, scope_id: int) -> Any:
+    found = _rows(own, "read/scope", {"scope_id": scope_id})
+    if not found:
+        return {"name": "", "version": "", "attributes": {}}
+    return {**found[0], "attributes": orjson.loads(found[0]["attributes"])}
+
+
+def _rows(own: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    result = own.execute(sql(name), values)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

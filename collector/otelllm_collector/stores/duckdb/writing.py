@@ -1,0 +1,232 @@
+"""The writer: many batches in one transaction, each span once, summaries of traces kept up to date."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...enrich import merge, summarise
+from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
+from ...sql import sql
+from .arrow import table
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Writing"]
+
+DAY_NS = 86_400_000_000_000
+
+MESSAGES_REMEMBERED = 200_000
+"""Hashes of messages that need not be written again: about 25 MB. A forgotten one is written twice, nothing worse."""
+
+SpanKey = tuple[bytes, int]
+
+
+class _Stored(NamedTuple):
+    start_ns: int
+    end_ns: int
+    parts: int
+
+
+class _Record:
+    """A row read back, with its columns as attributes."""
+
+    def __init__(self, columns: Sequence[str], values: Sequence[Any]) -> None:
+        self.__dict__.update(zip(columns, values, strict=True))
+        self.trace_id: bytes = self.trace_id.bytes
+
+
+class Writing:
+    """Writes batches through one connection, which nobody else uses."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._columns = _read_columns(connection)
+        self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
+        self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
+        self._messages: OrderedDict[bytes, None] = OrderedDict()
+        recent = f"select hash from raw.messages order by first_seen_ns desc limit {MESSAGES_REMEMBERED}"
+        self._remember(row[0].bytes for row in reversed(self._fetch(recent)))
+
+    def write(self, batches: Sequence[Batch]) -> None:
+        """Write all of them durably, or raise and write none."""
+        self._connection.execute("begin")
+        try:
+            resources = self._write_senders(batches, "resources")
+            scopes = self._write_senders(batches, "scopes")
+            messages = self._write_messages(batches)
+            self._write_spans([span for batch in batches for span in batch.spans])
+            self._write_scores([score for batch in batches for score in batch.scores])
+            self._insert("contents", [content for batch in batches for content in batch.contents])
+            self._insert("logs", [log for batch in batches for log in batch.logs])
+            self._insert("metrics", [metric for batch in batches for metric in batch.metrics])
+            self._connection.execute("commit")  # one fdatasync
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        # Only what is committed may be taken for written.
+        self._resources |= resources
+        self._scopes |= scopes
+        self._remember(messages)
+
+    def _write_senders(self, batches: Sequence[Batch], name: str) -> set[int]:
+        known: set[int] = getattr(self, f"_{name}")
+        rows: dict[int, object] = {}
+        for batch in batches:
+            rows |= getattr(batch, name)
+        new = {key: row for key, row in rows.items() if key not in known}
+        self._insert(name, list(new.values()))
+        return set(new)
+
+    def _write_messages(self, batches: Sequence[Batch]) -> list[bytes]:
+        rows: dict[bytes, MessageRow] = {}
+        for batch in batches:
+            rows |= batch.messages
+        self._insert("messages", [row for key, row in rows.items() if key not in self._messages])
+        return list(rows)
+
+    def _remember(self, hashes: Iterable[bytes]) -> None:
+        for key in hashes:
+            self._messages[key] = None
+            self._messages.move_to_end(key)
+        while len(self._messages) > MESSAGES_REMEMBERED:
+            self._messages.popitem(last=False)
+
+    def _write_spans(self, rows: list[SpanRow]) -> None:
+        spans = _fullest(rows)
+        if not spans:
+            return
+        traces = self._known_traces(spans.values())
+        replaced = self._drop_stored(spans, traces) if traces else {}
+        self._replace(spans, replaced)
+        self._insert("spans", list(spans.values()))
+        self._write_traces(summarise(spans.values()), traces, {key[0] for key in replaced})
+
+    def _known_traces(self, spans: Collection[SpanRow]) -> dict[bytes, TraceRow]:
+        ids = {span.trace_id: span for span in spans}
+        bounds = _bounds(spans)
+        with self._registered("batch_traces", {"trace_id": "UUID"}, list(ids.values())):
+            rows = self._fetch(sql("write/known_traces"), bounds)
+        traces = (TraceRow(*row) for row in rows)
+        known = {}
+        for trace in traces:
+            trace.trace_id = trace.trace_id.bytes  # type: ignore[attr-defined]  # DuckDB's UUID, until here
+            known[trace.trace_id] = trace
+        return known
+
+    def _drop_stored(self, spans: dict[SpanKey, SpanRow], traces: dict[bytes, TraceRow]) -> dict[SpanKey, _Stored]:
+        """Take out of `spans` what is stored already and as full; returns what is stored but has to be replaced."""
+        suspects = [span for span in spans.values() if span.trace_id in traces]
+        bounds = {"start": min(t.start_ns for t in traces.values()), "end": max(t.end_ns for t in traces.values())}
+        with self._registered("batch_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, suspects):
+            found = self._fetch(sql("write/known_spans"), bounds)
+        replaced = {}
+        for trace_id, span_id, *rest in found:
+            key, stored = (trace_id.bytes, span_id), _Stored(*rest)
+            span = spans[key]
+            if (span.parts, span.end_ns) > (stored.parts, stored.end_ns):
+                replaced[key] = stored
+            else:
+                del spans[key]
+        return replaced
+
+    def _replace(self, spans: dict[SpanKey, SpanRow], replaced: dict[SpanKey, _Stored]) -> None:
+        if not replaced:
+            return
+        starts = [stored.start_ns for stored in replaced.values()]
+        rows = [spans[key] for key in replaced]
+        with self._registered("replaced_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, rows):
+            self._connection.execute(sql("write/delete_spans"), {"start": min(starts), "end": max(starts)})
+
+    def _write_traces(self, new: dict[bytes, TraceRow], known: dict[bytes, TraceRow], to_recount: set[bytes]) -> None:
+        """Summaries of the new spans onto those that there are; anew from the spans where one of them was replaced."""
+        changed = {}
+        for trace_id, summary in new.items():
+            if trace_id not in to_recount:
+                changed[trace_id] = merge(known[trace_id], summary) if trace_id in known else summary
+        if to_recount:
+            changed |= self._recounted([merge(known[trace_id], new[trace_id]) for trace_id in to_recount])
+        outdated = [known[trace_id] for trace_id in changed if trace_id in known]
+        if outdated:
+            starts = [trace.start_ns for trace in outdated]
+            with self._registered("changed_traces", {"trace_id": "UUID"}, outdated):
+                self._connection.execute(sql("write/delete_traces"), {"start": min(starts), "end": max(starts)})
+        self._insert("traces", list(changed.values()))
+
+    def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
+        bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
+        with self._registered("batch_traces", {"trace_id": "UUID"}, traces):
+            result = self._connection.execute(sql("write/summable_spans"), bounds)
+            columns = [column[0] for column in result.description]
+            rows: list[Any] = [_Record(columns, row) for row in result.fetchall()]
+        return summarise(rows)
+
+    def _write_scores(self, scores: list[ScoreRow]) -> None:
+        if not scores:
+            return
+        times = [score.time_ns for score in scores]
+        found = self._fetch(sql("write/known_scores"), {"start": min(times), "end": max(times)})
+        seen = {(row[0].bytes if row[0] else None, *row[1:]) for row in found}
+        new = []
+        for score in scores:
+            key = (score.trace_id, score.span_id, score.response_id, score.name, score.time_ns)
+            if key not in seen:  # feedback that was sent twice is one vote
+                seen.add(key)
+                new.append(score)
+        self._insert("scores", new)
+
+    def _insert(self, name: str, rows: Sequence[object]) -> None:
+        if rows:
+            with self._registered("batch_rows", self._columns[name], rows):
+                self._connection.execute(f"insert into raw.{name} by name select * from batch_rows")  # noqa: S608  our own table's name
+
+    def _registered(self, name: str, columns: dict[str, str], rows: Sequence[object]) -> _Registered:
+        return _Registered(self._connection, name, table(columns, rows))
+
+    def _fetch(self, query: str, arguments: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, arguments).fetchall()
+
+
+class _Registered:
+    """An Arrow table that DuckDB sees under a name inside the block."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, arrow: object) -> None:
+        self._connection, self._name = connection, name
+        connection.register(name, arrow)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.unregister(self._name)
+
+
+def _fullest(rows: list[SpanRow]) -> dict[SpanKey, SpanRow]:
+    """Each span once: of several versions the fullest, the later one of equals."""
+    spans: dict[SpanKey, SpanRow] = {}
+    for row in rows:
+        key = (row.trace_id, row.span_id)
+        other = spans.get(key)
+        if other is None or (row.parts, row.end_ns) >= (other.parts, other.end_ns):
+            spans[key] = row
+    return spans
+
+
+def _bounds(spans: Collection[SpanRow]) -> dict[str, object]:
+    starts = [span.start_ns for span in spans]
+    # A time near the ends of what 64 bits hold must not overflow when a day is added to it.
+    return {"start": max(min(starts), DAY_NS), "end": min(max(starts), 2**63 - 1 - DAY_NS)}
+
+
+TABLES = ("resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics")
+
+
+def _read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """The tables' own columns and types: the schema says them, nobody repeats them."""
+    columns = {}
+    for name in TABLES:
+        described = connection.execute(f"describe raw.{name}").fetchall()
+        columns[name] = {row[0]: row[1] for row in described}
+    return columns
