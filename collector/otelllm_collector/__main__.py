@@ -62,11 +62,11 @@ async def _health(_: Request) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path, headers = request.url.path, dict(error.headers or {})
     message = {
-        404: f"there is no {request.url.path!r} here; OTLP is at /v1/traces, /v1/metrics and /v1/logs, questions at /api/",
-        405: f"{request.method} is not allowed for {request.url.path!r}; use {(error.headers or {}).get('Allow', 'GET')}",
+        404: f"there is no {path!r} here; OTLP is at /v1/traces, /v1/metrics and /v1/logs, questions are at /api/",
+        405: f"{request.method} is not allowed for {path!r}; use {headers.get('Allow', 'another')}",
     }
-    headers = dict(error.headers) if error.headers else None
     return refusal(error.status_code, message.get(error.status_code, str(error.detail)), headers)
 
 

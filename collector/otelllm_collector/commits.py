@@ -25,7 +25,7 @@ IDLE_S = 5.0
 """After this long without work the file is put in order."""
 
 
-class Rejected(Exception):
+class Rejected(Exception):  # noqa: N818  says what happened, as the library's own do
     """The store can't keep this batch, now or later."""
 
 

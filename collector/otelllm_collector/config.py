@@ -18,7 +18,7 @@ __all__ = ["BadSetting", "Settings", "is_loopback", "read_settings"]
 MB = 1024 * 1024
 
 
-class BadSetting(Exception):
+class BadSetting(Exception):  # noqa: N818  says what happened, as the library's own do
     """A setting of the user's that can't be followed; the text names it and the way out."""
 
 

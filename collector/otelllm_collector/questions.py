@@ -11,11 +11,11 @@ MODEL_CALLS = ("chat", "generate_content", "text_completion", "embeddings", "rer
 """The operations that are calls of a model: only they are summed."""
 
 
-class BadQuestion(Exception):
+class BadQuestion(Exception):  # noqa: N818  says what happened, as the library's own do
     """A question that can't be answered as asked; the text names the value and the way out."""
 
 
-class Busy(Exception):
+class Busy(Exception):  # noqa: N818  says what happened, as the library's own do
     """The store can't take more at the moment; ask again later."""
 
 

@@ -1,4 +1,4 @@
-"""OTLP bytes to rows. Pure: a body that is no OTLP raises `Undecodable`, a bad record in a good body is counted as refused."""
+"""OTLP bytes to rows. Pure: a body that is no OTLP raises `Undecodable`, a bad record in a good body is counted."""
 
 from __future__ import annotations
 

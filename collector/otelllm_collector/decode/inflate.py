@@ -12,7 +12,7 @@ ENCODINGS = ("identity", "gzip", "deflate")
 STEP = 1024 * 1024
 
 
-class TooLarge(Exception):
+class TooLarge(Exception):  # noqa: N818  says what happened, as the library's own do
     """The body is bigger than the collector takes; nothing of it is kept."""
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -21,9 +18,9 @@ __all__ = ["read_logs"]
 MAX_TIME_NS = 2**63 - 1
 
 
-def read_logs(request: Message, batch: Batch, now_ns: int) -> None:
+def read_logs(request: ExportLogsServiceRequest, batch: Batch, now_ns: int) -> None:
     """Every good record as a row, every other counted by its reason."""
-    for of_resource in cast(ExportLogsServiceRequest, request).resource_logs:
+    for of_resource in request.resource_logs:
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_logs:
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
@@ -19,9 +18,9 @@ MAX_TIME_NS = 2**63 - 1
 TEMPORALITIES = {0: "unspecified", 1: "delta", 2: "cumulative"}
 
 
-def read_metrics(request: Message, batch: Batch, now_ns: int) -> None:
+def read_metrics(request: ExportMetricsServiceRequest, batch: Batch, now_ns: int) -> None:
     """Every good data point as a row, every other counted by its reason."""
-    for of_resource in cast(ExportMetricsServiceRequest, request).resource_metrics:
+    for of_resource in request.resource_metrics:
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_metrics:
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)

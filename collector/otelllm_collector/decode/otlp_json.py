@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import Descriptor, FieldDescriptor  # type: ignore[import-untyped]  # protobuf publishes no types
+from google.protobuf.message import Message  # type: ignore[import-untyped]  # protobuf publishes no types
 
 __all__ = ["BadJson", "fill"]
 
@@ -31,7 +31,7 @@ MAX_DEPTH = 100
 """Protobuf's own parser stops at this depth too."""
 
 
-class BadJson(Exception):
+class BadJson(Exception):  # noqa: N818  says what happened, as the library's own do
     """A value that is not what OTLP/JSON has in this place."""
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -28,9 +27,9 @@ MAX_TIME_NS = 2**63 - 1
 _INTEGER_LIMIT = 2**63
 
 
-def read_spans(request: Message, batch: Batch, now_ns: int) -> None:
+def read_spans(request: ExportTraceServiceRequest, batch: Batch, now_ns: int) -> None:
     """Every good span as a row, every other counted by its reason."""
-    for of_resource in cast(ExportTraceServiceRequest, request).resource_spans:
+    for of_resource in request.resource_spans:
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_spans:
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
@@ -96,7 +95,7 @@ def _fill_columns(row: SpanRow, attributes: dict[str, Any]) -> None:
     for key in COLUMNS.keys() & attributes.keys():
         column, kind = COLUMNS[key]
         value = attributes[key]
-        if type(value) is kind and (kind is not list or all(isinstance(item, str) for item in value)):
+        if type(value) is kind and (not isinstance(value, list) or all(isinstance(item, str) for item in value)):
             setattr(row, column, value)
             del attributes[key]
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]  # protobuf publishes no types
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -24,7 +24,7 @@ REQUESTS: dict[str, type[Message]] = {
 }
 
 
-class Undecodable(Exception):
+class Undecodable(Exception):  # noqa: N818  says what happened, as the library's own do
     """The body is no OTLP; the text says why."""
 
 

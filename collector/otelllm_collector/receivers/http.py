@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -31,14 +30,14 @@ log = logging.getLogger(__name__)
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
-_RESPONSES: dict[Signal, tuple[type[Message], str, str]] = {
+_RESPONSES: dict[Signal, tuple[Callable[[], Any], str, str]] = {
     "traces": (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
     "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"),
     "logs": (ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
 }
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818  a refusal is no error of ours
     """A request that is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -158,7 +157,7 @@ def _accepted(signal: Signal, batch: Batch, *, is_json: bool) -> Response:
     message = "; ".join(f"{number} x {reason}" for reason, number in sorted(batch.refused.items()))
     if is_json:
         return answer({"partialSuccess": {json_field: str(count), "errorMessage": message}} if count else {})
-    response: Any = kind()
+    response = kind()
     if count:
         setattr(response.partial_success, field, count)
         response.partial_success.error_message = message

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-import nanoarrow as na
+import nanoarrow as na  # type: ignore[import-untyped]  # nanoarrow publishes no types
 from nanoarrow import ipc
 
 __all__ = ["table", "to_ipc"]

@@ -76,7 +76,7 @@ def span_condition(spans: SpanFilter) -> Condition:
 
 
 def trace_condition(spans: SpanFilter) -> Condition:
-    """Which rows of `t`, the summaries, are meant: times, errors and durations are the trace's own, the rest is any span's."""
+    """Which rows of `t`, the summaries, are meant: times, errors and durations are the trace's, the rest any span's."""
     condition = _time(spans, "t.start_ns") & _bounds(spans, "t", "t.errors > 0")
     own = _own(spans)
     if not own.text:

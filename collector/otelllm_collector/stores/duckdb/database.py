@@ -1,8 +1,9 @@
-"""Open the database file: its place, its settings, its schema. With its neighbours in this folder the only user of duckdb."""
+"""Open the database file: its place, its settings, its schema. Only this folder imports duckdb."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -78,7 +79,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 def _explained(message: str, path: Path) -> str:
     if "lock" in message:
-        holder = message[message.find("(PID") :].split(")", maxsplit=1)[0].strip("(") if "(PID" in message else "another process"
+        process = re.search(r"PID \d+", message)
+        holder = process[0] if process else "another process"
         return (
             f"{str(path)!r} is in use by {holder}: only one collector can own a database; "
             "stop that one, or choose another folder by --data"

@@ -172,7 +172,7 @@ class DuckDBStore:
 
 
 class _reading_only:  # noqa: N801  reads as a word: `with _reading_only(cursor, …):`
-    """A checked query's transaction: read-only, interrupted after `timeout_s`, errors of the user's own told as such."""
+    """A checked query's transaction: read-only, ended after `timeout_s`, the user's own errors told as such."""
 
     def __init__(self, own: duckdb.DuckDBPyConnection, query: str, timeout_s: float) -> None:
         self._own, self._query, self._timeout_s = own, query, timeout_s

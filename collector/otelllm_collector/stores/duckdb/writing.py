@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...enrich import merge, summarise
@@ -35,7 +35,7 @@ class _Record:
 
     def __init__(self, columns: Sequence[str], values: Sequence[Any]) -> None:
         self.__dict__.update(zip(columns, values, strict=True))
-        self.trace_id: bytes = self.trace_id.bytes
+        self.trace_id: bytes = self.__dict__["trace_id"].bytes
 
 
 class Writing:
@@ -47,8 +47,8 @@ class Writing:
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
         self._messages: OrderedDict[bytes, None] = OrderedDict()
-        recent = f"select hash from raw.messages order by first_seen_ns desc limit {MESSAGES_REMEMBERED}"
-        self._remember(row[0].bytes for row in reversed(self._fetch(recent)))
+        recent = self._fetch(sql("write/recent_messages"), {"limit": MESSAGES_REMEMBERED})
+        self._remember(row[0].bytes for row in reversed(recent))
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Write all of them durably, or raise and write none."""
@@ -185,7 +185,7 @@ class Writing:
     def _registered(self, name: str, columns: dict[str, str], rows: Sequence[object]) -> _Registered:
         return _Registered(self._connection, name, table(columns, rows))
 
-    def _fetch(self, query: str, arguments: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+    def _fetch(self, query: str, arguments: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, arguments).fetchall()
 
 
