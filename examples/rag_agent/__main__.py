@@ -24,7 +24,8 @@ QUESTIONS = [
     ("ada", "s-1", "Where is my order A-1002, and how long does delivery take?"),
     ("ada", "s-1", "Can I return it within 30 days?"),
     ("ben", "s-2", "Which charger do I need for the lamp?"),
-    ("ben", "s-2", "Where is order A-1009?")("cleo", "s-3", "Is water damage covered by the warranty?"),
+    ("ben", "s-2", "Where is order A-1009?"),
+    ("cleo", "s-3", "Is water damage covered by the warranty?"),
 ]
 outcomes: Counter[str] = Counter()
 

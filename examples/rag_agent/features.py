@@ -37,7 +37,7 @@ async def find_all(queries: list[str]) -> list[list[Note]]:
 
         async def find(query: str) -> list[Note]:
             answer = await model.embeddings.create(model=MODEL, input=query)
-            return search(answer.data[0].embedding)
+            return search(query, answer.data[0].embedding)
 
         return await asyncio.gather(*map(find, queries))
 

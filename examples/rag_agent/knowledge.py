@@ -54,12 +54,12 @@ def embed(texts: list[str]) -> list[list[float]]:
 def find_notes(question: str) -> list[Note]:
     """The notes to answer `question` from."""
     [vector] = embed([question])
-    return rerank(question, search(vector))
+    return rerank(question, search(question, vector))
 
 
 @otelllm.retrieval(name="product-notes")
-def search(vector: list[float], limit: int = FOUND) -> list[Note]:
-    """The notes nearest to `vector`, by cosine."""
+def search(query: str, vector: list[float], limit: int = FOUND) -> list[Note]:
+    """The notes nearest to the query's vector, by cosine."""
     known = index()
     wanted = _minus(vector, known.mean)
     scored = (

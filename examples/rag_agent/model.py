@@ -39,7 +39,7 @@ def weights() -> Path:
         # Under a name of its own first: another process must never find half a file.
         part = path.with_name(f"{MODEL_NAME}.{os.getpid()}")
         try:
-            assemble(part).replace(path)
+            Path(assemble(part)).replace(path)
         finally:
             part.unlink(missing_ok=True)
     return path
