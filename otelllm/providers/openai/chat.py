@@ -188,6 +188,8 @@ class _Chat:
 def _fold_delta(reading: Reading, state: _Choice, delta: Any, captures: bool) -> Delta:
     found: Delta = 0
     if content := delta.content:
+        if not isinstance(content, str):  # compatible servers stream parts, too
+            content = "".join(str(part.get("content", "")) for part in content_parts(content))
         reading.output_chars += len(content)
         if captures:
             state.texts.append(content)
@@ -196,7 +198,8 @@ def _fold_delta(reading: Reading, state: _Choice, delta: Any, captures: bool) ->
         found = found or 1
         for fragment in tools:
             _fold_tool(reading, state, fragment, captures)
-    if refusal := getattr(delta, "refusal", None):
+    refusal = getattr(delta, "refusal", None)
+    if isinstance(refusal, str) and refusal:
         found = found or 1
         if captures:
             state.refusals.append(refusal)

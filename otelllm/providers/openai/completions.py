@@ -63,7 +63,8 @@ class _Completions:
         for choice in getattr(chunk, "choices", None) or ():
             # index -> the texts so far, and how it finished
             state = reading.partial.setdefault(getattr(choice, "index", 0) or 0, ([], []))
-            if piece := getattr(choice, "text", None):
+            piece = getattr(choice, "text", None)
+            if isinstance(piece, str) and piece:
                 delta = 2
                 reading.output_chars += len(piece)
                 if captures:

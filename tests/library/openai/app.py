@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import openai
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 __all__ = ["App", "AsyncApp", "SyncApp"]
 
@@ -92,7 +93,7 @@ class AsyncApp:
         async def go() -> Any:
             return await method(**arguments)
 
-        return self.runner.run(go())
+        return self._run(go())
 
     def take(self, stream: Any, count: int) -> list[Any]:
         """That many chunks."""
@@ -100,7 +101,7 @@ class AsyncApp:
         async def go() -> list[Any]:
             return [await anext(stream) for _ in range(count)]
 
-        return self.runner.run(go())
+        return self._run(go())
 
     def read(self, stream: Any) -> list[Any]:
         """The chunks up to the end."""
@@ -108,7 +109,7 @@ class AsyncApp:
         async def go() -> list[Any]:
             return [chunk async for chunk in stream]
 
-        return self.runner.run(go())
+        return self._run(go())
 
     def leave(self, stream: Any, count: int) -> list[Any]:
         """Break out of an `async with` block after that many chunks."""
@@ -122,7 +123,7 @@ class AsyncApp:
                         break
             return chunks
 
-        return self.runner.run(go())
+        return self._run(go())
 
     def close(self, stream: Any) -> None:
         """Call the stream's own close()."""
@@ -136,7 +137,7 @@ class AsyncApp:
                 result = body(entered)
                 return await result if hasattr(result, "__await__") else result
 
-        return self.runner.run(go())
+        return self._run(go())
 
     def settle(self) -> None:
         """Let anything scheduled happen: finalisers of async generators are tasks of the loop."""
@@ -145,7 +146,7 @@ class AsyncApp:
             for _ in range(5):
                 await asyncio.sleep(0)
 
-        self.runner.run(go())
+        self._run(go())
 
     def stop(self) -> None:
         """Close the client and its loop."""
@@ -153,11 +154,15 @@ class AsyncApp:
             self._await(self.client.close())
         self.runner.close()
 
+    def _run(self, steps: Coroutine[Any, Any, Any]) -> Any:
+        # In the caller's context as it is now: a runner would keep that of its first use.
+        return self.runner.run(steps, context=copy_context())
+
     def _await(self, awaitable: Awaitable[Any]) -> Any:
         async def go() -> Any:
             return await awaitable
 
-        return self.runner.run(go())
+        return self._run(go())
 
 
 App = SyncApp | AsyncApp
