@@ -9,12 +9,17 @@ pass the policy of `otelllm.toml`. Importing this package brings OpenTelemetry's
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .decorators import agent, embedding, rerank, retrieval, task, tool, workflow
 from .errors import BadConfig, Blocked, KillSwitchOn
-from .evaluation import feedback
 from .scope import context
-from .setup import flush, instrument, shutdown, uninstrument
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .evaluation import feedback
+    from .setup import flush, instrument, shutdown, uninstrument
 
 __all__ = [
     "BadConfig",
@@ -35,3 +40,24 @@ __all__ = [
     "uninstrument",
     "workflow",
 ]
+
+# Half of what an import would cost is behind these; most modules of an app import otelllm and never call one.
+_WHEN_USED = {
+    "feedback": "evaluation",
+    "flush": "setup",
+    "instrument": "setup",
+    "shutdown": "setup",
+    "uninstrument": "setup",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHEN_USED.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

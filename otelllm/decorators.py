@@ -5,23 +5,26 @@ Each works bare or with a name, on functions and methods, sync and async, and on
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
-from functools import wraps
-from typing import Any, TypeVar, overload
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import semconv
-from .observed import Observed, Step
 
 __all__ = ["agent", "embedding", "rerank", "retrieval", "task", "tool", "workflow"]
 
+if TYPE_CHECKING:
+    from .observed import Observed
+
 F = TypeVar("F", bound=Callable[..., Any])
+Observe = Callable[[tuple[Any, ...], dict[str, Any]], "Observed"]
+"""Begins the observation of one run, from its arguments."""
 
 
-def _run(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+def _run(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        observed = Observed(step, signature, args, kwargs)
+        observed = observe(args, kwargs)
         try:
             with observed.current():
                 result = function(*args, **kwargs)
@@ -34,10 +37,10 @@ def _run(step: Step, signature: inspect.Signature, function: Callable[..., Any])
     return run
 
 
-def _arun(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+def _arun(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def arun(*args: Any, **kwargs: Any) -> Any:
-        observed = Observed(step, signature, args, kwargs)
+        observed = observe(args, kwargs)
         try:
             with observed.current():
                 result = await function(*args, **kwargs)
@@ -50,10 +53,10 @@ def _arun(step: Step, signature: inspect.Signature, function: Callable[..., Any]
     return arun
 
 
-def _generate(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+def _generate(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        observed = Observed(step, signature, args, kwargs)
+        observed = observe(args, kwargs)
         inner = function(*args, **kwargs)
         resume, sent = inner.send, None
         try:
@@ -78,10 +81,10 @@ def _generate(step: Step, signature: inspect.Signature, function: Callable[..., 
     return generate
 
 
-def _agenerate(step: Step, signature: inspect.Signature, function: Callable[..., Any]) -> Callable[..., Any]:
+def _agenerate(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     async def agenerate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        observed = Observed(step, signature, args, kwargs)
+        observed = observe(args, kwargs)
         inner = function(*args, **kwargs)
         resume, sent = inner.asend, None
         try:
@@ -105,26 +108,28 @@ def _agenerate(step: Step, signature: inspect.Signature, function: Callable[...,
     return agenerate
 
 
-def _decorate(step: Step, function: F) -> F:
-    """`function` with a span around each of its runs, and of the same kind as before."""
-    if inspect.isasyncgenfunction(function):
-        wrap = _agenerate
-    elif inspect.isgeneratorfunction(function):
-        wrap = _generate
-    elif inspect.iscoroutinefunction(function):
-        wrap = _arun
-    else:
-        wrap = _run
-    return wrap(step, inspect.signature(function), function)  # type: ignore[return-value]  # wraps keeps the signature
-
-
 def _decorator(function: F | None, operation: str, name: str | None, **facts: str | None) -> Any:
+    """A decorator, or `function` decorated: a span around each of its runs, and of the same kind as before."""
+    # Here, not above: an app that decorates nothing pays for neither.
+    import inspect  # noqa: PLC0415
+
+    from .observed import Observed, Step  # noqa: PLC0415
+
     def decorate(target: F) -> F:
-        doc = inspect.getdoc(target)
         told = {key: value for key, value in facts.items() if value is not None}
-        if operation == semconv.EXECUTE_TOOL and doc:
+        if operation == semconv.EXECUTE_TOOL and (doc := inspect.getdoc(target)):
             told.setdefault(semconv.TOOL_DESCRIPTION, doc.partition("\n")[0])
-        return _decorate(Step(operation, name or target.__name__, told), target)
+        if inspect.isasyncgenfunction(target):
+            wrap = _agenerate
+        elif inspect.isgeneratorfunction(target):
+            wrap = _generate
+        elif inspect.iscoroutinefunction(target):
+            wrap = _arun
+        else:
+            wrap = _run
+        step = Step(operation, name or target.__name__, told)
+        observe = partial(Observed, step, inspect.signature(target))
+        return wrap(observe, target)  # type: ignore[return-value]  # wraps keeps the target's signature
 
     return decorate if function is None else decorate(function)
 

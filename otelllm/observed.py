@@ -20,6 +20,7 @@ from .call import Part, Value
 from .capture import Content
 from .errors import Blocked
 from .fields import field
+from .json_tree import plain
 from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
@@ -34,7 +35,6 @@ _NAMED = {
 _QUERIES = ("query", "question", "text")
 _DOCUMENTS = ("documents", "docs", "results", "candidates")
 _TOP = ("top_k", "k", "limit", "n")
-_LOOSE = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def _is_list(value: Any) -> bool:
 
 def _as_part(value: Any) -> Part:
     """A text part; what is no text is shown as JSON, as the model or a reader would get it."""
-    shown = value if isinstance(value, str) else orjson.dumps(value, default=str, option=_LOOSE).decode()
+    shown = value if isinstance(value, str) else orjson.dumps(plain(value)).decode()
     return {"type": "text", "content": shown}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from asyncio import CancelledError
 from functools import cache
 from time import perf_counter_ns as now
 from typing import Any
@@ -21,7 +20,7 @@ from .fields import fields
 from .safely import safely, swallow
 from .spec import End, Provider, Surface
 
-__all__ = ["AsyncTap", "Relay", "Tap", "attach", "end_all"]
+__all__ = ["AsyncTap", "Relay", "Tap", "attach", "end_all", "forget_parents", "relay_of"]
 
 FOLD_EVERY = 64
 """Chunks kept before they are folded: a slow reader's memory stays flat, and a fast one pays for folding in bulk."""
@@ -29,13 +28,20 @@ GAPS_KEPT = 2048
 """Gaps kept for the percentiles; past it every second one is let go, and only every second one is kept on."""
 
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
+_lineage = 0
+"""Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls a second time."""
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether `error` is asyncio's or trio's cancellation; told by name, for importing either costs 15 ms and more."""
+    return type(error).__name__ in {"CancelledError", "Cancelled"} and not isinstance(error, Exception)
 
 
 class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider", "reading",
+        "__weakref__", "_born", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider", "reading",
         "surface", "tapped", "times",
     )  # fmt: skip
 
@@ -46,6 +52,7 @@ class Relay:
         self._end = end
         # Popping is atomic, with or without the interpreter's lock, and can't deadlock in a finaliser as a lock can.
         self._open = [True]
+        self._born = _lineage
         self.chunks: list[Any] = []
         self.times: list[int] = []
         self.reading = False
@@ -111,6 +118,8 @@ class Relay:
             self._open.pop()
         except IndexError:
             return
+        if self._born != _lineage:
+            return
         call = self.call
         call.timing.ended = call.timing.ended or now()
         with safely("folding the end of a stream"):
@@ -128,7 +137,7 @@ class Relay:
 
     def fail(self, error: BaseException) -> None:
         """The provider's iterator raised `error` (or was cancelled inside)."""
-        if isinstance(error, CancelledError) or type(error).__name__ == "Cancelled":  # trio's own
+        if is_cancellation(error):
             self.end("cancelled", error)
         elif isinstance(error, GeneratorExit):
             self.end("abandoned")
@@ -147,7 +156,7 @@ class Relay:
             self.end("abandoned")  # nobody closed it: the SDK's generator was collected
         elif self.consumed:
             self.end("complete")
-        elif isinstance(error := sys.exc_info()[1], CancelledError):
+        elif (error := sys.exc_info()[1]) is not None and is_cancellation(error):
             self.end("cancelled", error)
         else:
             self.end("closed")
@@ -317,6 +326,13 @@ def _hooked(kind: Any) -> Any:
 
     Hooked.__name__, Hooked.__qualname__, Hooked.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Hooked
+
+
+def forget_parents() -> None:
+    """In a forked child: the streams that are open belong to the parent."""
+    global _lineage  # noqa: PLW0603  one count a process
+    _lineage += 1
+    _live.clear()
 
 
 def end_all() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["failures", "safely", "strict"]
+__all__ = ["failures", "renew_lock", "safely", "strict", "swallow"]
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,12 @@ failures: Counter[str] = Counter()
 
 _lock = threading.Lock()
 _strict = False
+
+
+def renew_lock() -> None:
+    """In a forked child: another thread of the parent may have held the lock."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
 
 
 def strict(on: bool) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, emit, pricing
+from . import config, emit, pricing, processes
 from .capture import Capture
 from .config import CaptureMode, Settings
 from .emit import Emitter
@@ -105,8 +104,8 @@ def instrument(  # noqa: PLR0913  all optional, all by name
         _watch(rules)
         emit.use(emitter)
         patch.apply()
-        # Later than the providers' own exit handlers, so called before them: open streams still have where to go.
-        atexit.register(_at_exit)
+        processes.on_exit(_at_exit)
+        processes.on_fork(_in_child)
 
 
 def uninstrument() -> None:
@@ -122,7 +121,7 @@ def uninstrument() -> None:
             running.watched.stop()
         end_all()
         running.telemetry.shutdown()
-        atexit.unregister(_at_exit)
+        processes.on_exit(None)
 
 
 def flush(timeout: float = 5.0) -> bool:
@@ -180,8 +179,12 @@ def _watch(policy: Policy) -> None:
     running.watched.start()
 
 
+def _in_child() -> None:
+    global _lock  # noqa: PLW0603  a thread of the parent may have held it
+    _lock = threading.RLock()
+
+
 def _at_exit() -> None:
-    end_all()
     running = _running
     if running is not None:
         running.telemetry.shutdown()

@@ -1,0 +1,106 @@
+"""The shape of the house: a file imports only from lower floors, and stays small enough to be read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# The floors of ARCHITECTURE.md. A folder stands for all its files, which may also import one another downward.
+FLOORS: dict[str, dict[str, int]] = {
+    "otelllm": {
+        "errors": 0, "semconv": 0, "version": 0,
+        "call": 1, "config": 1, "fields": 1, "safely": 1, "steps": 1, "json_tree": 1, "redaction": 1,
+        "price_source": 1, "price_table": 1,
+        "scope": 2, "lineage": 2, "spec": 2, "capture": 2, "pricing": 2, "events": 2, "attributes": 2, "export": 2,
+        "relay": 3, "metrics": 3, "telemetry": 3,
+        "emit": 4, "flow": 4, "processes": 4,
+        "observed": 5, "evaluation": 5, "providers": 5, "enforce": 5,
+        "decorators": 6, "policy": 6, "patch": 6,
+        "setup": 7,
+        "": 8,
+        "testing": 9,
+        "cli": 10,
+    },
+    "otelllm_collector": {},
+    "otelllm_dashboard": {},
+}  # fmt: skip
+PLACES = {
+    "otelllm": ROOT / "otelllm",
+    "otelllm_collector": ROOT / "collector" / "otelllm_collector",
+    "otelllm_dashboard": ROOT / "dashboard" / "otelllm_dashboard",
+}
+MAY_IMPORT = {
+    "otelllm": set(),
+    "otelllm_collector": {"semconv", "call", "pricing", "capture", "policy", "evals", "version", "errors", "safely"},
+    "otelllm_dashboard": set(),
+}
+FILES = [(name, file) for name, place in PLACES.items() for file in sorted(place.rglob("*.py"))]
+
+
+def _imports(tree: ast.Module, package: str, file: Path) -> Iterator[str]:
+    """The full names of what `tree` imports at run time (type checkers' own blocks left out)."""
+    inside = file.relative_to(PLACES[package]).with_suffix("").parts
+    here = [package, *inside[:-1]]
+    skipped = {id(node) for block in ast.walk(tree) if _is_typing_block(block) for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{module}.{one.name}" for one in node.names)
+
+
+def _is_typing_block(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize(("package", "file"), FILES, ids=lambda value: value.stem if isinstance(value, Path) else "")
+def test_imports_go_downward(package: str, file: Path) -> None:
+    """A file of the library imports from lower floors only; each package imports no other that it may not."""
+    tree = ast.parse(file.read_text())
+    inside = file.relative_to(PLACES[package]).with_suffix("").parts
+    own = inside[0] if inside[0] != "__init__" else ""
+    floors = FLOORS[package]
+    for name in _imports(tree, package, file):
+        root, _, rest = name.partition(".")
+        if root == package and floors:
+            target = rest.split(".")[0]
+            if target == own or (target not in floors and "" in floors):
+                continue
+            assert floors[target] < floors[own], f"{file.name} (floor {floors[own]}) imports {name}"
+        elif root in PLACES and root != package:
+            assert root == "otelllm", f"{file} imports {name}"
+            assert rest.split(".")[0] in MAY_IMPORT[package], f"{file} imports {name}"
+
+
+def test_every_module_has_a_floor() -> None:
+    """A new file of the library says where it stands."""
+    names = {path.stem if path.is_file() else path.name for path in PLACES["otelllm"].iterdir()
+             if path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").exists())}  # fmt: skip
+    assert names - {"__init__"} <= set(FLOORS["otelllm"])
+
+
+@pytest.mark.parametrize(("package", "file"), FILES, ids=lambda value: value.stem if isinstance(value, Path) else "")
+def test_files_and_functions_are_small(package: str, file: Path) -> None:
+    """A file holds one noun in at most 400 lines, a function one verb in at most 60."""
+    text = file.read_text()
+    assert text.count("\n") <= 400, f"{file} has {text.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            size = (node.end_lineno or 0) - node.lineno + 1
+            assert size <= 60, f"{file.name}:{node.lineno} {node.name} has {size} lines"
+
+
+def test_only_config_reads_the_environment() -> None:
+    """Settings come from one place."""
+    readers = {file.name for name, file in FILES if name == "otelllm" and "cli" not in file.parts
+               and any(word in file.read_text() for word in ("os.environ", "getenv"))}  # fmt: skip
+    assert readers == {"config.py"}
