@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from program import answer_chats
+from receiver import Receiver
 from wire.server import Provider
 
 if TYPE_CHECKING:
@@ -18,3 +20,17 @@ def provider() -> Iterator[Provider]:
     yield it
     it.close()
     assert it.unexpected == [], "a request was sent that the app did not send"
+
+
+@pytest.fixture
+def answering(provider: Provider) -> Provider:
+    """The provider, answering every chat."""
+    return answer_chats(provider)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """An OTLP backend."""
+    it = Receiver()
+    yield it
+    it.close()

@@ -8,27 +8,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from program import INSTRUMENTED, TIMEOUT_S, answer_chats, environment, run, write
+from program import INSTRUMENTED, TIMEOUT_S, environment, run, write
 from receiver import Receiver, attributes
 from wire.server import Provider
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """An OTLP backend on loopback."""
-    it = Receiver()
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def answering(provider: Provider) -> Provider:
-    """The provider, answering every chat."""
-    return answer_chats(provider)
 
 
 def _run(tmp_path: Path, code: str, endpoint: str, provider: Provider) -> subprocess.CompletedProcess[str]:
