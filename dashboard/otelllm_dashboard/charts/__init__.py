@@ -1,0 +1,1 @@
+"""What is drawn from an answer of the collector; every figure is a pure function of it."""
