@@ -7,7 +7,7 @@ from typing import Any
 
 from .call import Call
 from .errors import Blocked
-from .relay import Relay, attach
+from .relay import Relay, attach, is_cancellation
 from .safely import safely
 from .spec import End, Provider, Stages, Surface
 from .steps import SEND, Send, Steps
@@ -60,7 +60,7 @@ def _fail(call: Call, provider: Provider, surface: Surface, end: End, error: Bas
     if isinstance(error, Blocked):
         call.verdict = "block"
     if call.request.stream:
-        call.ending = "blocked" if isinstance(error, Blocked) else "broken"
+        call.ending = "blocked" if call.verdict == "block" else "cancelled" if is_cancellation(error) else "broken"
     with safely("reading an error"):
         provider.read_error(call.reading, error, surface, call.captures)
     _end(call, end)

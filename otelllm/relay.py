@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from . import semconv
 from .call import Call, Ending
 from .fields import fields
 from .safely import safely, swallow
@@ -29,7 +30,7 @@ GAPS_KEPT = 2048
 
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
 _lineage = 0
-"""Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls a second time."""
+"""Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls again."""
 
 
 def is_cancellation(error: BaseException) -> bool:
@@ -37,12 +38,15 @@ def is_cancellation(error: BaseException) -> bool:
     return type(error).__name__ in {"CancelledError", "Cancelled"} and not isinstance(error, Exception)
 
 
+_CLOSERS = {"close", "aclose", "__exit__", "__aexit__"}
+
+
 class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider", "reading",
-        "surface", "tapped", "times",
+        "__weakref__", "_born", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider",
+        "reading", "stopped", "surface", "tapped", "times",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -57,6 +61,8 @@ class Relay:
         self.times: list[int] = []
         self.reading = False
         """The reader is inside next(): an end seen now is decided by what next() raises."""
+        self.stopped = False
+        """Somebody else (a stop button's task) closed the stream meanwhile."""
         self.tapped = False
         self.consumed = False
         """A raw body was read to its end."""
@@ -126,6 +132,8 @@ class Relay:
             self.fold()
         with safely("finishing a stream"):
             self.surface.finish(call.reading, call.captures)
+        if ending == "complete" and self.tapped and _is_cut(call):
+            call.reading.error_type = "incomplete"
         if call.request.stream:
             call.ending = "broken" if call.reading.error_type and ending == "complete" else ending
         call.error = error
@@ -134,11 +142,16 @@ class Relay:
                 self.provider.read_error(call.reading, error, self.surface, call.captures)
         with safely("ending a call"):
             self._end(call)
+        # The app may keep its stream, and the stream this relay, for as long as it likes: not the answer as well.
+        call.reading.messages = []
+        call.reading.partial = None
 
     def fail(self, error: BaseException) -> None:
         """The provider's iterator raised `error` (or was cancelled inside)."""
         if is_cancellation(error):
             self.end("cancelled", error)
+        elif self.stopped:
+            self.end("closed")
         elif isinstance(error, GeneratorExit):
             self.end("abandoned")
         else:
@@ -146,8 +159,11 @@ class Relay:
 
     def closed(self, caller: str) -> None:
         """The response was closed, by a function of the name `caller`."""
-        if self.reading or not self._open:
-            return  # the tap sees how the read ends
+        if not self._open:
+            return
+        if self.reading:
+            self.stopped = self.stopped or caller in _CLOSERS  # not the SDK's own generators; the tap sees how the read ends
+            return
         if caller in {"iter_raw", "aiter_raw"}:
             # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.
             self.consumed = True
@@ -164,6 +180,16 @@ class Relay:
     def abandon(self) -> None:
         """Nobody holds the stream any more, or the process ends."""
         self.end("complete" if self.consumed else "abandoned")
+
+    def __del__(self) -> None:
+        _let_go(self)  # a raw view that was dropped unread has no tap
+
+
+def _is_cut(call: Call) -> bool:
+    """Whether the body ended before the provider's last word. HTTP finds it whole then, and the SDK raises nothing."""
+    reading = call.reading
+    has_last_word = reading.finish_reasons or reading.usage is not None or reading.error_type
+    return call.operation in {semconv.CHAT, semconv.TEXT_COMPLETION, semconv.GENERATE_CONTENT} and not has_last_word
 
 
 class Tap:
@@ -185,7 +211,7 @@ class Tap:
         try:
             chunk = self._next()
         except StopIteration:
-            relay.end("complete")
+            relay.end("closed" if relay.stopped else "complete")
             raise
         except BaseException as error:
             relay.fail(error)
@@ -209,7 +235,7 @@ class Tap:
         return getattr(self._source, name)
 
     def __del__(self) -> None:
-        _let_go(self)
+        _let_go(self._relay)
 
 
 class AsyncTap:
@@ -231,7 +257,7 @@ class AsyncTap:
         try:
             chunk = await self._next()
         except StopAsyncIteration:
-            relay.end("complete")
+            relay.end("closed" if relay.stopped else "complete")
             raise
         except BaseException as error:
             relay.fail(error)
@@ -255,12 +281,12 @@ class AsyncTap:
         return getattr(self._source, name)
 
     def __del__(self) -> None:
-        _let_go(self)
+        _let_go(self._relay)
 
 
-def _let_go(tap: Tap | AsyncTap) -> None:
-    try:
-        tap._relay.abandon()
+def _let_go(relay: Relay) -> None:
+    try:  # noqa: SIM105
+        relay.abandon()
     except BaseException:  # noqa: S110  at interpreter shutdown half the world (contextlib too) is gone
         pass
 
@@ -295,14 +321,15 @@ def relay_of(response: Any) -> Relay | None:
 
 
 def _told(response: Any, caller: str) -> None:
-    relay = relay_of(response)
-    if relay is not None:
+    with safely("seeing a response close"):
+        relay = relay_of(response)
+        if relay is None:
+            return
         content = getattr(response, "__dict__", {}).get("_content")
         if isinstance(content, bytes):
             with safely("reading a raw body"):
                 relay.read(content)
-        with safely("seeing a response close"):
-            relay.closed(caller)
+        relay.closed(caller)
 
 
 @cache

@@ -111,7 +111,6 @@ HOOKS = {
     "otelllm.relay:tap": CALLS,
     "otelllm.relay:_hooked": CALLS,
     "otelllm.relay:relay_of": CALLS,
-    "otelllm.patch:relay_of": CALLS,
     "otelllm.relay:Relay.fold": CALLS,
     "otelllm.relay:Relay.body": CALLS,
     "otelllm.relay:Relay.read": CALLS,

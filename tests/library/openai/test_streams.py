@@ -318,3 +318,27 @@ def test_a_blocked_stream_sends_nothing(
     assert provider.requests == []
     found = otel.attributes
     assert (found[semconv.STREAM_END], found[semconv.VERDICT]) == ("blocked", "block")
+
+
+def test_a_stop_button(otel: Telemetry, async_app: AsyncApp, provider: Provider) -> None:
+    """One task reads, another closes the stream: whatever the reader is raised, the app closed it."""
+    provider.reply(sse(_head(CHAT), Gate()))
+
+    async def go() -> None:
+        stream = await CHAT.method(async_app.client)(**CHAT.streaming)
+        seen: list[Any] = []
+
+        async def read() -> None:
+            async for chunk in stream:
+                seen.append(chunk)  # noqa: PERF401  the other task watches it grow
+
+        reader = asyncio.create_task(read())
+        while len(seen) < CHAT.head:
+            await asyncio.sleep(0.001)
+        await stream.close()
+        await asyncio.gather(reader, return_exceptions=True)
+
+    async_app.runner.run(go())
+    provider.last.wait_left()
+    assert otel.attributes[semconv.STREAM_END] == "closed"
+    assert semconv.ERROR_TYPE not in otel.attributes
