@@ -162,7 +162,8 @@ class Relay:
         if not self._open:
             return
         if self.reading:
-            self.stopped = self.stopped or caller in _CLOSERS  # not the SDK's own generators; the tap sees how the read ends
+            # Not the SDK's own generators: of those the tap sees how the read ends.
+            self.stopped = self.stopped or caller in _CLOSERS
             return
         if caller in {"iter_raw", "aiter_raw"}:
             # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.
