@@ -18,12 +18,17 @@ __all__ = ["answer", "asking", "refusal"]
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+
 RETRY_AFTER = {"retry-after": "1"}
 
 
 def answer(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON answer; what JSON has no type for goes as text."""
-    body = orjson.dumps(content, default=_as_text, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+    try:
+        body = orjson.dumps(content, default=_as_text, option=OPTIONS)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits, keys that are no text: only a user's own SQL gives them
+        body = orjson.dumps(_spelled_out(content), default=_as_text, option=OPTIONS)
     return Response(body, status, headers, media_type="application/json")
 
 
@@ -44,6 +49,16 @@ def asking(handler: Handler) -> Handler:
             return refusal(503, str(error), RETRY_AFTER)
 
     return guarded
+
+
+def _spelled_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): _spelled_out(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spelled_out(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
+    return value
 
 
 def _as_text(value: Any) -> Any:

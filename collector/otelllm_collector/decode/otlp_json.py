@@ -7,7 +7,6 @@ https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -143,10 +142,10 @@ def _hexadecimal(value: Any) -> bytes:
 
 def _base64(value: Any) -> bytes:
     try:
-        return base64.b64decode(
-            value + "=" * (-len(value) % 4), altchars=b"-_" if "-" in value or "_" in value else None
-        )
-    except (TypeError, ValueError, binascii.Error) as error:
+        # Both alphabets are allowed by protobuf's JSON mapping, with or without padding.
+        standard = value.replace("-", "+").replace("_", "/").rstrip("=")
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except (AttributeError, ValueError) as error:
         raise BadJson("bytes are not base64") from error
 
 

@@ -3,7 +3,7 @@ select
     trace_id,
     span_id,
     event.name as name,
-    make_timestamp_ns(event.time_ns) as time, -- UTC
+    make_timestamp(event.time_ns // 1000)::timestamptz as time,
     event.attributes as attributes,
     event.time_ns as time_ns
 from (

@@ -1,6 +1,6 @@
 create or replace view main.logs as
 select
-    make_timestamp_ns(time_ns) as time, -- UTC
+    make_timestamp(time_ns // 1000)::timestamptz as time,
     severity_number,
     severity,
     event_name,

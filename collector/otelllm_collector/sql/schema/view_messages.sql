@@ -4,6 +4,6 @@ select
     any_value(kind) as kind,
     any_value(role) as role,
     any_value(body)::json as body,
-    make_timestamp_ns(min(first_seen_ns)) as first_seen -- UTC
+    make_timestamp(min(first_seen_ns) // 1000)::timestamptz as first_seen
 from raw.messages
 group by hash;

@@ -8,7 +8,7 @@ select
     is_monotonic,
     service_name,
     attributes::json as attributes,
-    make_timestamp_ns(time_ns) as time, -- UTC
+    make_timestamp(time_ns // 1000)::timestamptz as time,
     value,
     count,
     sum,

@@ -7,7 +7,7 @@ select
     value,
     label,
     explanation,
-    make_timestamp_ns(time_ns) as time, -- UTC
+    make_timestamp(time_ns // 1000)::timestamptz as time,
     attributes::json as attributes,
     time_ns
 from raw.scores;

@@ -4,8 +4,8 @@ select
     name,
     format('{:016x}', root_span_id) as root_span_id,
     service_name,
-    make_timestamp_ns(start_ns) as start_time, -- UTC
-    make_timestamp_ns(end_ns) as end_time,
+    make_timestamp(start_ns // 1000)::timestamptz as start_time, -- compares with now(); start_ns has the nanoseconds
+    make_timestamp(end_ns // 1000)::timestamptz as end_time,
     (end_ns - start_ns) / 1e6 as duration_ms,
     spans,
     calls,

@@ -64,7 +64,7 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 def _content(own: duckdb.DuckDBPyConnection, row: dict[str, Any], beside: list[dict[str, Any]]) -> Record:
     """Messages of the span itself, or of the log records beside it where the span has none."""
     hashes = {
-        column: row[column] or next((other[column] for other in beside if other[column]), None)
+        column: row[column] or next((other[column] for other in beside if other[column]), row[column])
         for column in ("input_hashes", "output_hashes", "system_hash", "tools_hash")
     }
     wanted = [*(hashes["input_hashes"] or []), *(hashes["output_hashes"] or [])]

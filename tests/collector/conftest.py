@@ -1,0 +1,32 @@
+"""A collector that a file's tests share, and stores to fill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from otelllm_collector.stores.duckdb import open_store
+
+from collector.process import Collector, start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from otelllm_collector.stores.spec import Store
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A running collector process, shared by a file's tests: each uses trace ids of its own."""
+    running = start(tmp_path_factory.mktemp("data"))
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(params=["duckdb"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Every kind of store, empty: a second kind is one more name here and the contract suite runs on it."""
+    found = {"duckdb": open_store}[request.param](tmp_path / "data")
+    yield found
+    found.close()
