@@ -3,8 +3,8 @@
     python bench/ingest.py [--requests 60] [--connections 4] [--gzip] [--json] [--turns N]
 
 Starts a collector of its own in a temporary folder and sends it requests of 512 spans: traces of 8 spans of a
-retrieval agent, about 25 attributes and 2.3 kB a span. With --turns every trace is one turn of a conversation of N turns
-that is sent again whole each turn. Rates swing with what else the machine does; believe the CPU a span.
+retrieval agent, about 25 attributes and 2.3 kB a span. With --turns every trace is one turn of a conversation of N
+turns that is sent again whole each turn. Rates swing with what else the machine does; believe the CPU a span.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 ROOT = Path(__file__).resolve().parents[1]
 SPANS = 512
-WORDS = "the of order customer refund invoice shipped to in is late please help with my account price and for not".split()
+TEXT = "the of order customer refund invoice shipped to in is late please help with my account price and for not"
+WORDS = TEXT.split()
 RANDOM = random.Random(7)
 
 STEPS = (

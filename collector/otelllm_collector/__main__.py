@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -136,6 +137,7 @@ def _listening(settings: Settings) -> socket.socket:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the collector; the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)  # DuckDB makes its files as the umask says, and prompts are nobody else's to read
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments)
         store = open_store(settings.data, settings.memory_limit)

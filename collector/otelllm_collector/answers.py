@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -70,6 +69,4 @@ def _as_text(value: Any) -> Any:
         return float(value)
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
-    if isinstance(value, uuid.UUID):
-        return value.hex
     return str(value)

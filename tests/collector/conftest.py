@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
+from collector import process
 from otelllm_collector.stores.duckdb import open_store
 
-from collector.process import Collector, start
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from collector.process import Collector
 
     from otelllm_collector.stores.spec import Store
 
@@ -19,9 +21,23 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A running collector process, shared by a file's tests: each uses trace ids of its own."""
-    running = start(tmp_path_factory.mktemp("data"))
+    running = process.start(tmp_path_factory.mktemp("data"))
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Collector]]:
+    """Starts collectors; those that still run when the test ends are ended."""
+    started: list[Collector] = []
+
+    def begin(*arguments: object, **environment: str) -> Collector:
+        started.append(process.start(*arguments, **environment))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.stop()
 
 
 @pytest.fixture(params=["duckdb"])

@@ -92,10 +92,13 @@ def trace_of_agent(begin_ns: int, **attributes: Any) -> list[Span]:
         ("invoke_workflow answer", 0, 1000, {"gen_ai.operation.name": "invoke_workflow"}),
         ("retrieval kb", 10, 50, {"gen_ai.operation.name": "retrieval", "otelllm.retrieval.count": 5}),
         ("chat gpt-5", 100, 300, chat | {
-            "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "otelllm.cost.usd": 0.25, "otelllm.ttft": 0.1,
+            "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20, "otelllm.cost.usd": 0.25,
+            "otelllm.ttft": 0.1,
         }),
         ("execute_tool search", 450, 40, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}),
-        ("chat gpt-5", 500, 400, chat | {"gen_ai.usage.input_tokens": 200, "gen_ai.usage.output_tokens": 30, "otelllm.ttft": 0.2}),
+        ("chat gpt-5", 500, 400, chat | {
+            "gen_ai.usage.input_tokens": 200, "gen_ai.usage.output_tokens": 30, "otelllm.ttft": 0.2,
+        }),
     ]  # fmt: skip
     spans = []
     for name, offset, duration, own in steps:

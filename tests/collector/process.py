@@ -6,17 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import otelllm_collector
-
-import otelllm
-
 from collector.exports import PROTOBUF
 
-__all__ = ["Collector", "start"]
+import otelllm
+import otelllm_collector
+
+__all__ = ["Collector", "Start", "run", "start"]
 
 PATIENCE_S = 20.0
 
@@ -61,15 +61,23 @@ class Collector:
 
     def _reap(self) -> int:
         self.client.close()
-        code = self.process.wait(PATIENCE_S)
+        try:
+            code = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
         return code
 
 
+Start = Callable[..., Collector]
+"""What the fixture `start` gives."""
+
+
 def start(data: Path, *arguments: str, **environment: str) -> Collector:
-    """A collector that has said that it is ready."""
+    """A collector that has said that it is ready; tests take the fixture of this name, which ends it too."""
     process = run(data, *arguments, **environment)
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
+from collector.exports import any_value, as_otlp_json, ids, put, request, span, trace_of_agent
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 from otelllm_collector.decode import Undecodable, decode
 from otelllm_collector.rows import Batch
-
-from collector.exports import any_value, as_otlp_json, ids, put, request, span, trace_of_agent
 
 NOW = 1_795_000_000_000_000_000
 
@@ -199,7 +199,18 @@ def test_a_span_that_json_spells_wrongly_costs_only_itself(fault: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[]", b"7", b'"text"', b"{", b"\xff\xfe", b'{"resourceSpans": {}}', b'{"resourceSpans": [7]}', b"[" * 5000],
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"{",
+        b"\xff\xfe",
+        b'{"resourceSpans": {}}',
+        b'{"resourceSpans": [7]}',
+        b"[" * 5000,
+    ],
 )
 def test_json_that_is_no_export_request_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable):
@@ -256,7 +267,19 @@ def test_a_conversation_that_is_sent_again_each_turn_costs_one_message_a_turn() 
 
 @pytest.mark.parametrize(
     "value",
-    ["not json", "", "7", "{}", "[]", "[[1]]", '{"role": 5}', "[" * 300 + "]" * 300, "null", [{"role": "user", "parts": []}], 5],
+    [
+        "not json",
+        "",
+        "7",
+        "{}",
+        "[]",
+        "[[1]]",
+        '{"role": 5}',
+        "[" * 300 + "]" * 300,
+        "null",
+        [{"role": "user", "parts": []}],
+        5,
+    ],
 )
 def test_content_of_any_shape_is_kept(value: Any) -> None:
     batch = of_protobuf(request(span({"gen_ai.input.messages": value, "gen_ai.system_instructions": value})))
@@ -272,11 +295,22 @@ def logs_request() -> ExportLogsServiceRequest:
     of_scope = of_resource.scope_logs.add()
     trace_id, span_id = ids()
     messages = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
-    details = of_scope.log_records.add(trace_id=trace_id, span_id=span_id, time_unix_nano=NOW, observed_time_unix_nano=NOW + 1)
+    details = of_scope.log_records.add(
+        trace_id=trace_id, span_id=span_id, time_unix_nano=NOW, observed_time_unix_nano=NOW + 1
+    )
     details.event_name = "gen_ai.client.inference.operation.details"
     put(details, {"gen_ai.input.messages": messages, "gen_ai.request.model": "m"})
-    score = of_scope.log_records.add(trace_id=trace_id, span_id=span_id, time_unix_nano=NOW, severity_number=9, severity_text="INFO")
-    put(score, {"event.name": "gen_ai.evaluation.result", "gen_ai.evaluation.name": "thumbs", "gen_ai.evaluation.score.value": 1.0})
+    score = of_scope.log_records.add(
+        trace_id=trace_id, span_id=span_id, time_unix_nano=NOW, severity_number=9, severity_text="INFO"
+    )
+    put(
+        score,
+        {
+            "event.name": "gen_ai.evaluation.result",
+            "gen_ai.evaluation.name": "thumbs",
+            "gen_ai.evaluation.score.value": 1.0,
+        },
+    )
     plain = of_scope.log_records.add(observed_time_unix_nano=NOW)
     plain.body.CopyFrom(any_value({"text": ["a", 1]}))
     of_scope.log_records.add(trace_id=b"\x01", time_unix_nano=NOW)
@@ -312,7 +346,9 @@ def metrics_request() -> ExportMetricsServiceRequest:
     point.exemplars.add(time_unix_nano=NOW, as_double=1.5, trace_id=b"\x01" * 16, span_id=b"\x01" * 8)
     exponential = metrics.add(name="e").exponential_histogram.data_points.add(time_unix_nano=NOW, count=2, scale=-3)
     exponential.positive.bucket_counts.extend([1, 1])
-    metrics.add(name="q").summary.data_points.add(time_unix_nano=NOW, count=1, sum=2).quantile_values.add(quantile=0.5, value=2)
+    metrics.add(name="q").summary.data_points.add(time_unix_nano=NOW, count=1, sum=2).quantile_values.add(
+        quantile=0.5, value=2
+    )
     metrics.add(name="late").gauge.data_points.add(time_unix_nano=2**63, as_int=1)
     metrics.add(name="empty")
     return found
@@ -323,7 +359,8 @@ def test_metrics_of_all_kinds() -> None:
     batch = of_protobuf(message, "metrics")
     assert content(of_json(as_otlp_json(message), "metrics")) == content(batch)
     assert [(row.name, row.kind) for row in batch.metrics] == [
-        ("g", "gauge"), ("g", "gauge"), ("s", "sum"), ("h", "histogram"), ("e", "exponential_histogram"), ("q", "summary"),
+        ("g", "gauge"), ("g", "gauge"), ("s", "sum"), ("h", "histogram"), ("e", "exponential_histogram"),
+        ("q", "summary"),
     ]  # fmt: skip
     assert (batch.metrics[0].value_int, batch.metrics[1].value) == (2**62, 1.5)
     assert (batch.metrics[2].temporality, batch.metrics[2].is_monotonic, batch.metrics[2].attributes) == (

@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 
 import pytest
+
 from otelllm_collector.decode import Undecodable
 from otelllm_collector.decode.inflate import TooLarge, inflate
 
@@ -40,7 +41,8 @@ def test_an_empty_text_inflates_to_nothing() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize(
-    "body", [b"", b"\x1f", gzip.compress(TEXT)[:-9], gzip.compress(TEXT)[:20], zlib.compress(TEXT)[:-1], b"plain text", TEXT]
+    "body",
+    [b"", b"\x1f", gzip.compress(TEXT)[:-9], gzip.compress(TEXT)[:20], zlib.compress(TEXT)[:-1], b"plain text", TEXT],
 )
 def test_a_cut_or_false_body_is_undecodable(body: bytes, encoding: str) -> None:
     with pytest.raises(Undecodable):

@@ -8,15 +8,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from collector.exports import request, span, trace_of_agent
-from collector.process import start
+
+from collector import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from collector.process import Collector
+    from collector.process import Collector, Start
 
 HOUR = 3_600_000_000_000
 BEGIN = 1_795_000_000_000_000_000 // HOUR * HOUR
@@ -29,19 +29,21 @@ def said(text: str) -> str:
 CALLS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("shop", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", "gen_ai.response.model": "gpt-5-1001",
               "user.id": "ann", "session.id": "s1", "otelllm.feature": "search", "otelllm.cost.usd": 0.5,
-              "gen_ai.usage.input_tokens": 10, "otelllm.ttft": 0.1, "gen_ai.input.messages": said('Where is my "ORDER"?')}, {}),
-    ("shop", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", "user.id": "bob", "otelllm.feature": "search",
-              "gen_ai.usage.input_tokens": 20, "otelllm.ttft": 0.3, "error.type": "429",
+              "gen_ai.usage.input_tokens": 10, "otelllm.ttft": 0.1,
+              "gen_ai.input.messages": said('Where is my "ORDER"?')}, {}),
+    ("shop", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", "user.id": "bob",
+              "otelllm.feature": "search", "gen_ai.usage.input_tokens": 20, "otelllm.ttft": 0.3, "error.type": "429",
               "gen_ai.output.messages": said("Größe\nis 50% _off_")}, {"error": True, "ms": 2000}),
     ("bank", {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude", "user.id": "ann"}, {"ms": 50}),
-    ("bank", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}, {"ms": 10, "name": "execute_tool search"}),
+    ("bank", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"},
+     {"ms": 10, "name": "execute_tool search"}),
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """Four traces of one span each, an hour apart; three of them calls of a model."""
-    running = start(tmp_path_factory.mktemp("data"))
+    running = process.start(tmp_path_factory.mktemp("data"))
     for number, (service, attributes, more) in enumerate(CALLS):
         start_ns = BEGIN + number * HOUR
         one = span(
@@ -104,24 +106,26 @@ def test_traces_by_id(filled: Collector) -> None:
     assert filled.get("/api/traces", trace_id=first["trace_id"].upper())["traces"] == [first]
 
 
+LIGHT = """
+    trace_id span_id parent_span_id name kind service start_ns end_ns duration_ms operation provider request_model
+    response_model input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost_usd cost_status
+    ttft_ms user_id session_id feature agent_name tool_name workflow_name finish_reasons stream_end retrieval_count
+    rerank_in rerank_out verdict status error_type
+"""
+MORE = """
+    status_message attributes resource scope events links input_messages output_messages system_instructions
+    tool_definitions tool_arguments tool_result retrieval_query retrieval_documents scores
+"""
+
+
 def test_a_light_span_has_every_field_of_the_contract(filled: Collector) -> None:
-    expected = (
-        "trace_id span_id parent_span_id name kind service start_ns end_ns duration_ms operation provider request_model "
-        "response_model input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost_usd cost_status "
-        "ttft_ms user_id session_id feature agent_name tool_name workflow_name finish_reasons stream_end retrieval_count "
-        "rerank_in rerank_out verdict status error_type"
-    ).split()
     light = filled.get("/api/spans", user="bob")["spans"][0]
-    assert sorted(light) == sorted(expected)
+    assert sorted(light) == sorted(LIGHT.split())
     in_trace = filled.get(f"/api/traces/{light['trace_id']}")["spans"][0]
     assert in_trace == light
     full = filled.get(f"/api/traces/{light['trace_id']}/spans/{light['span_id']}")
     assert {key: full[key] for key in light} == light
-    more = (
-        "status_message attributes resource scope events links input_messages output_messages system_instructions "
-        "tool_definitions tool_arguments tool_result retrieval_query retrieval_documents scores"
-    ).split()
-    assert set(more) <= set(full)
+    assert set(MORE.split()) <= set(full)
 
 
 def test_aggregates_sum_model_calls_by_key(filled: Collector) -> None:
@@ -261,9 +265,14 @@ def test_pages_show_each_record_once_while_others_come_in(collector: Collector, 
         while not is_done.is_set():
             number += 1
             more = [span({"user.id": user}, start_time_unix_nano=begin + number) for _ in range(3)]
-            assert collector.client.post(
-                "/v1/traces", content=request(*more).SerializeToString(), headers={"content-type": "application/x-protobuf"}
-            ).status_code == 200
+            assert (
+                collector.client.post(
+                    "/v1/traces",
+                    content=request(*more).SerializeToString(),
+                    headers={"content-type": "application/x-protobuf"},
+                ).status_code
+                == 200
+            )
 
     sender = threading.Thread(target=keep_sending)
     sender.start()
@@ -297,7 +306,7 @@ def test_what_was_acknowledged_is_there_at_once(collector: Collector) -> None:
         assert collector.get(f"/api/traces/{spans[0].trace_id.hex()}")["trace"]["spans"] == 5
 
 
-def test_questions_do_not_hold_up_the_writer(tmp_path: Path) -> None:
+def test_questions_do_not_hold_up_the_writer(tmp_path: Path, start: Start) -> None:
     """While queries that never end use every thread for questions, spans are taken all the same."""
     running = start(tmp_path)
     endless = "select count(*) from range(100000000) a, range(100000000) b where a.range + b.range = 7"

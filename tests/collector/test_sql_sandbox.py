@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.ipc
 import pytest
-
 from collector.exports import request, span
 
 if TYPE_CHECKING:
@@ -168,7 +167,9 @@ def test_nothing_of_it_had_an_effect(collector: Collector) -> None:
 
 
 def test_the_readmes_query(collector: Collector) -> None:
-    query = "select name, request_model, input_tokens, output_tokens, ttft_ms from spans order by start_time desc limit 5"
+    query = (
+        "select name, request_model, input_tokens, output_tokens, ttft_ms from spans order by start_time desc limit 5"
+    )
     answer = ask(collector, query).json()
     assert [column["name"] for column in answer["columns"]] == [
         "name", "request_model", "input_tokens", "output_tokens", "ttft_ms",
@@ -185,13 +186,14 @@ def test_rows_are_limited_and_say_so(collector: Collector) -> None:
 
 def test_every_type_has_a_json_form(collector: Collector) -> None:
     query = """
-        select 1::hugeint * 10 ** 30 as huge, 1.5::decimal(10, 2) as money, uuid '00000000-0000-0000-0000-00000000000a' as id,
+        select 1::hugeint * 10 ** 30 as huge, 1.5::decimal(10, 2) as money,
+            uuid '00000000-0000-0000-0000-00000000000a' as id,
             timestamp '2026-01-02 03:04:05' as t, timestamptz '2026-01-02 03:04:05+00' as tz, date '2026-01-02' as d,
             interval 90 second as i, 'ab'::blob as b, [1, null] as l, {'a': 1} as s, map {'k': 1} as m, null as n,
             'nan'::double as nan, 170141183460469231731687303715884105727::hugeint as max, time '10:00' as tt
     """
     row = ask(collector, query).json()["rows"][0]
-    assert row[1:4] == [1.5, "0000000000000000000000000000000a", "2026-01-02T03:04:05"]
+    assert row[1:4] == [1.5, "00000000-0000-0000-0000-00000000000a", "2026-01-02T03:04:05"]
     assert row[4].startswith("2026-01-02T03:04:05")
     assert row[5:12] == ["2026-01-02", 90.0, "6162", [1, None], {"a": 1}, {"k": 1}, None]
     assert row[13] == "170141183460469231731687303715884105727"
@@ -217,7 +219,16 @@ def test_arrow_is_no_way_around(collector: Collector, query: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"select 1", b"[]", b"{}", b'{"sql": 1}', b'{"sql": "select 1", "limit": 0}', b'{"sql": "select 1", "limit": true}']
+    "body",
+    [
+        b"",
+        b"select 1",
+        b"[]",
+        b"{}",
+        b'{"sql": 1}',
+        b'{"sql": "select 1", "limit": 0}',
+        b'{"sql": "select 1", "limit": true}',
+    ],
 )
 def test_a_question_of_another_shape_is_refused(collector: Collector, body: bytes) -> None:
     answer = collector.client.post("/api/sql", content=body, headers={"content-type": "application/json"})

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from collector.exports import ids, put, request, span, trace_of_agent
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
 from otelllm_collector import rows
 from otelllm_collector.decode import decode
 from otelllm_collector.questions import BadQuestion, Page, SpanFilter
@@ -17,10 +19,9 @@ from otelllm_collector.rows import Batch
 from otelllm_collector.stores.duckdb import open_store
 from otelllm_collector.stores.duckdb.writing import TABLES
 
-from collector.exports import ids, put, request, span, trace_of_agent
-
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
     from otelllm_collector.stores.spec import Store
 
 NOW = 1_795_000_000_000_000_000
@@ -86,7 +87,10 @@ def test_a_summary_is_the_same_in_whatever_order_and_parts_the_spans_come(
         for batch in batches:
             store.write([batch])
     ids_aside = ("trace_id", "root_span_id")
-    summaries = [{key: value for key, value in trace_of(store, one[0])[0].items() if key not in ids_aside} for one in (whole, parts)]
+    summaries = [
+        {key: value for key, value in trace_of(store, one[0])[0].items() if key not in ids_aside}
+        for one in (whole, parts)
+    ]
     assert summaries[0] == summaries[1]
     assert len(store.traces(ALL, Page(10))) == 2
 
@@ -126,7 +130,9 @@ def test_the_fuller_version_wins_and_is_counted_once(store: Store, together: boo
     chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
     early = span(chat, start_time_unix_nano=NOW, end_time_unix_nano=NOW)
     identity = {"trace_id": early.trace_id, "span_id": early.span_id, "start_time_unix_nano": NOW}
-    full = span(chat | {"gen_ai.usage.input_tokens": 7, "otelllm.cost.usd": 0.5}, **identity, end_time_unix_nano=NOW + 10**9)
+    full = span(
+        chat | {"gen_ai.usage.input_tokens": 7, "otelllm.cost.usd": 0.5}, **identity, end_time_unix_nano=NOW + 10**9
+    )
     other = span(chat | {"gen_ai.usage.input_tokens": 1}, trace_id=early.trace_id, start_time_unix_nano=NOW + 5)
     versions = [batch_of(full), batch_of(early)] if fuller_first else [batch_of(early, other), batch_of(full)]
     for batches in [versions] if together else [[one] for one in versions]:
@@ -263,9 +269,15 @@ def test_content_that_comes_as_an_event_is_the_spans_own(store: Store, event_fir
 
 def test_scores_find_their_span_and_are_counted_once(store: Store) -> None:
     one = span({"gen_ai.response.id": "resp-1"})
-    named = {"gen_ai.evaluation.name": "thumbs", "gen_ai.evaluation.score.value": 1.0, "gen_ai.evaluation.explanation": "good"}
+    named = {
+        "gen_ai.evaluation.name": "thumbs",
+        "gen_ai.evaluation.score.value": 1.0,
+        "gen_ai.evaluation.explanation": "good",
+    }
     scores = logs_of(one, ("gen_ai.evaluation.result", named))
-    by_response = logs_of(one, ("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "late", "gen_ai.response.id": "resp-1"}))
+    by_response = logs_of(
+        one, ("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "late", "gen_ai.response.id": "resp-1"})
+    )
     by_response.scores[0].trace_id = by_response.scores[0].span_id = None
     for batch in (batch_of(one), scores, scores, by_response):
         store.write([batch])

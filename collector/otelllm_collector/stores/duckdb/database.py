@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -64,16 +63,12 @@ def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    # DuckDB makes its files as the umask says; prompts are nobody else's to read.
-    before = os.umask(0o077)
     try:
         # A row group of 16,384 rows, the size of a full transaction, is compressed once and written straight into the
         # file; the default of 122,880 takes six times the CPU. An attached database keeps it only if it is said again.
         connection.execute(f"attach '{_quoted(path)}' as otelllm (row_group_size 16384, storage_version 'latest')")
     except duckdb.Error as error:
         raise BadSetting(_explained(str(error), path)) from error
-    finally:
-        os.umask(before)
     connection.execute("use otelllm.main")
 
 
