@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +41,27 @@ class Events:
 
     def write(self, name: str, attributes: Mapping[str, Any], span: Span) -> None:
         """One log record of the event `name`, tied to `span`."""
-        from opentelemetry._logs import LogRecord, SeverityNumber  # noqa: PLC0415  only where events are written
+        from opentelemetry._logs import SeverityNumber  # noqa: PLC0415  only where events are written
 
         if self._logger is None:
             self._logger = self._get_logger()
-        context = set_span_in_context(span)
+        record = _record_class(self._logger)
         self._logger.emit(
-            LogRecord(
+            record(
                 timestamp=time_ns(),
-                context=context,
+                context=set_span_in_context(span),
                 severity_number=SeverityNumber.INFO,
                 attributes=dict(attributes),
                 event_name=name,
             )
         )
+
+
+def _record_class(logger: Any) -> Callable[..., Any]:
+    """The record that `logger` takes: before 1.39 the SDK exported only its own class, with the resource on it."""
+    own = getattr(sys.modules.get("opentelemetry.sdk._logs"), "LogRecord", None)
+    if own is not None and hasattr(logger, "resource"):
+        return partial(own, resource=logger.resource)
+    from opentelemetry._logs import LogRecord  # noqa: PLC0415
+
+    return LogRecord

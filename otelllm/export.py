@@ -80,6 +80,7 @@ def exporter(signal: str, kind: str, protocol: str, endpoint: str | None, delive
     if kind != "otlp":
         raise BadConfig(f"OTEL_{signal.upper()}_EXPORTER {kind!r} is not one of otlp, console, none")
     module, name = _SIGNALS[signal]
+    split = _by_bytes if signal == "traces" else None
     http, grpc = f"{_PROTO}.http.{module}", f"{_PROTO}.grpc.{module}"
     if protocol == "grpc":
         try:
@@ -90,13 +91,13 @@ def exporter(signal: str, kind: str, protocol: str, endpoint: str | None, delive
                 'or set it to "http/protobuf"'
             ) from None
         logging.getLogger(grpc).addFilter(_QUIET)
-        return _careful(made, delivery, {"endpoint": endpoint} if endpoint else {})
+        return _careful(made, delivery, {"endpoint": endpoint} if endpoint else {}, split)
     if protocol not in {"http/protobuf", "http"}:
         raise BadConfig(f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r} is not one of http/protobuf, grpc")
     made = getattr(import_module(http), name)
     logging.getLogger(http).addFilter(_QUIET)
     arguments = {"endpoint": f"{endpoint.rstrip('/')}/v1/{signal}"} if endpoint else {}
-    return _careful(made, delivery, arguments, split=_by_bytes if signal == "traces" else None)
+    return _careful(made, delivery, arguments, split)
 
 
 def _careful(
@@ -112,7 +113,10 @@ def _careful(
                 self.__init__()  # type: ignore[misc]  # a forked child must not write on its parent's connection
             result = None
             for part in split(batch) if split is not None else (batch,):
-                result = super().export(part, *args, **kwargs)
+                try:
+                    result = super().export(part, *args, **kwargs)
+                except Exception:  # older exporters raise where newer ones return a failure
+                    result = None
                 if getattr(result, "name", "") == "SUCCESS":
                     delivery.succeeded()
                 else:
