@@ -1,0 +1,1 @@
+"""What may refuse, change or delay a call: a file each."""

@@ -1,0 +1,118 @@
+"""A rule's `when` -> a fast predicate of the call: does this rule speak of this call?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from fnmatch import translate
+from typing import NamedTuple
+
+from ..call import Call
+from ..errors import BadConfig
+
+__all__ = ["Match", "WrongWhen", "compile_when"]
+
+Predicate = Callable[[Call], bool]
+
+
+class WrongWhen(BadConfig):
+    """A condition that can't be used; `key` says which."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class Match(NamedTuple):
+    """A compiled `when`: whether a call is meant, and the condition in words, such as "feature=support"."""
+
+    applies: Predicate
+    scope: str
+
+
+def _tier(call: Call) -> str:
+    tier = (call.request.tier or "").lower()
+    return tier if tier not in {"", "auto", "default"} else "standard"
+
+
+READ: dict[str, Callable[[Call], str | None]] = {
+    "provider": lambda call: call.provider,
+    "model": lambda call: call.request.model,
+    "feature": lambda call: call.scope.feature,
+    "user": lambda call: call.scope.user or call.request.user,
+    "priority": lambda call: call.scope.priority or "default",
+    "tier": _tier,
+}
+LATER = {
+    "tool": "rules for tools come with a later version",
+    "input_tokens": "rules by size come with a later version",
+    "share": "shares come with a later version",
+}
+CASELESS = {"model", "provider"}
+
+
+def compile_when(when: Mapping[str, object]) -> Match:
+    """The predicate of a rule's conditions, all of which must hold; none at all means every call."""
+    tests: list[tuple[Callable[[Call], str | None], Callable[[str], bool]]] = []
+    words: list[str] = []
+    for key, wanted in _flat(when).items():
+        read = _reader(key)
+        values = _values(key, wanted)
+        tests.append((read, _accepts(values, caseless=key in CASELESS)))
+        words.append(f"{key}={'|'.join(values)}")
+    scope = ", ".join(words) or "all"
+    if not tests:
+        return Match(lambda _: True, scope)
+    if len(tests) == 1:
+        read, accepts = tests[0]
+        return Match(lambda call: (value := read(call)) is not None and accepts(value), scope)
+    return Match(
+        lambda call: all((value := read(call)) is not None and accepts(value) for read, accepts in tests), scope
+    )
+
+
+def _flat(when: Mapping[str, object]) -> dict[str, object]:
+    """`tag.tenant = …` without quotes is a table `tag` to TOML; both ways of writing it mean the same."""
+    flat = {key: value for key, value in when.items() if key != "tag"}
+    tags = when.get("tag", {})
+    if not isinstance(tags, Mapping):
+        raise WrongWhen(f"tag = {tags!r} needs a name; write tag.NAME = {tags!r}", "tag")
+    return flat | {f"tag.{name}": value for name, value in tags.items()}
+
+
+def _reader(key: str) -> Callable[[Call], str | None]:
+    if key.startswith("tag.") and len(key) > 4:
+        name = key[4:]
+        return lambda call: call.scope.tags.get(name)
+    if key in LATER:
+        raise WrongWhen(f"{key} is not supported in this version: {LATER[key]}; leave it out", key)
+    if key not in READ:
+        near = get_close_matches(key, [*READ, *LATER], 1)
+        way_out = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(READ)}, tag.NAME"
+        raise WrongWhen(f"{key} is not a key; {way_out}", key)
+    return READ[key]
+
+
+def _values(key: str, wanted: object) -> list[str]:
+    values: list[str] = []
+    for value in wanted if isinstance(wanted, list | tuple) else [wanted]:
+        if not isinstance(value, str) or not value:
+            raise WrongWhen(f'{key} = {value!r} is no text; write a value, a glob or a list, such as "gpt-4o*"', key)
+        values.append(value)
+    if not values:
+        raise WrongWhen(f"{key} = [] matches nothing; write a value, a glob or a list", key)
+    return values
+
+
+def _accepts(values: list[str], *, caseless: bool) -> Callable[[str], bool]:
+    if caseless:
+        values = [value.lower() for value in values]
+    exact = frozenset(value for value in values if not re.search(r"[*?\[]", value))
+    globs = [value for value in values if value not in exact]
+    if not globs:
+        return (lambda text: text.lower() in exact) if caseless else exact.__contains__
+    matches = re.compile("|".join(map(translate, globs))).match
+    if caseless:
+        return lambda text: (lowered := text.lower()) in exact or matches(lowered) is not None
+    return lambda text: text in exact or matches(text) is not None
