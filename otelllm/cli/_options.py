@@ -57,13 +57,16 @@ def port(parser: argparse.ArgumentParser, default: int | None = PORT) -> None:
     """--port: where the dashboard listens."""
     # argparse reads a default that is a text as it reads the option.
     parser.add_argument(
-        "--port", type=port_number, help=f"the dashboard's port (OTELLLM_PORT, {PORT})", default=_env("PORT") or default
+        "--port",
+        type=port_number,
+        help=f"the dashboard's; 0 is any free one (OTELLLM_PORT, {PORT})",
+        default=_env("PORT") or default,
     )
 
 
 def port_number(text: str) -> int:
     """A port of the dashboard."""
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    if not text.isdecimal() or int(text) > 65535:
         raise Failure(f"--port {text!r} is not a port; try {PORT}")
     return int(text)
 

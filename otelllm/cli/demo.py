@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import semconv
 from . import _options
 from ._children import Children
 from ._client import ask
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Until Ctrl-C. What the user named is used or refused; a default port that is taken is stepped around."""
     need("the demo", "demo", "collector", "dashboard")
     http = _options.address(args.http) if args.http else free_or_any(_options.address(_options.HTTP))
-    port = args.port or free_or_any(Address(LOOPBACK, _options.PORT)).port
+    port = free_or_any(Address(LOOPBACK, _options.PORT)).port if args.port is None else args.port
     with ExitStack() as folders, Children() as children:
         # Streamlit and DuckDB may still write when a failure ends the block.
         data = args.data or folders.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -59,9 +60,9 @@ def run(args: argparse.Namespace) -> int:
             return children.code()
         if agent.code != 0:
             raise Failure(f"the example agent ended with exit code {agent.code}; what it said is above")
-        _tell(collector.address, dashboard.address)
+        _sum_up(collector.address)
         if not args.once:
-            print("Ctrl-C ends it.", flush=True)
+            _invite(collector.address, dashboard.address)
             children.stay(collector, dashboard)
     return children.code()
 
@@ -80,13 +81,19 @@ def _start_agent(children: Children, endpoint: str) -> Child:
     return children.start(AGENT, env={**env, "PYTHONPATH": str(examples)})
 
 
-def _tell(collector: str, dashboard: str) -> None:
-    """What the agent's calls came to, and where to look at them."""
+def _sum_up(collector: str) -> None:
+    """What the agent's calls came to."""
     rows = ask(collector, "/api/aggregates", by="feature")["rows"]
-    print(f"\n{render(COLUMNS, [[row[field] for field in FIELDS] for row in rows], 'table')}\n")
-    traces = ask(collector, "/api/traces", feature="support", limit=1)["traces"]
-    if not traces:
-        raise Failure(f"the agent ran, but {collector} has no trace of it")
+    if not rows:
+        raise Failure(f"the agent ran, but the collector at {collector} has no call of it")
+    print(f"\n{render(COLUMNS, [[row[field] for field in FIELDS] for row in rows], 'table')}\n", flush=True)
+
+
+def _invite(collector: str, dashboard: str) -> None:
+    """Where to look at them."""
+    tool = f"{semconv.EXECUTE_TOOL} order_status"
+    [answer] = ask(collector, "/api/traces", name=tool, error="false", limit=1)["traces"]
     print(f"All traces:  {dashboard}/traces")
-    print(f"One answer:  {dashboard}/trace?trace_id={traces[0]['trace_id']}")
-    print(f"By SQL:      otelllm query --url {collector} '{EXAMPLE_SQL}'", flush=True)
+    print(f"One answer:  {dashboard}/trace?trace_id={answer['trace_id']}")
+    print(f"By SQL:      otelllm query --url {collector} '{EXAMPLE_SQL}'")
+    print("Ctrl-C ends it.", flush=True)

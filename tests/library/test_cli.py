@@ -179,7 +179,7 @@ def test_an_address_may_be_of_ip_version_6() -> None:
     assert str(address("[::1]:4318")) == "[::1]:4318"
 
 
-@pytest.mark.parametrize("port", ["0", "x", "70000"])
+@pytest.mark.parametrize("port", ["-1", "x", "70000"])
 def test_a_port_that_is_none_is_named(port: str) -> None:
     for done in (otelllm("dashboard", "--port", port), otelllm("dashboard", env={**os.environ, "OTELLLM_PORT": port})):
         assert (done.returncode, done.stderr) == (1, f"otelllm: --port '{port}' is not a port; try 8501\n")
