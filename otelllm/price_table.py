@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,8 +235,8 @@ def _date_ns(text: str) -> int:
 
 
 def _hour_ns(text: str) -> int:
-    moment = datetime.strptime(text, "%H:%M:%S").replace(year=1970, tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000
+    hours, minutes, seconds = map(int, text.split(":"))
+    return (hours * 3600 + minutes * 60 + seconds) * 1_000_000_000
 
 
 def _at_step(prices: dict[str, Any], start: int) -> dict[str, float]:
