@@ -69,10 +69,9 @@ def cost_of(
     try:
         return _cost(usage, plan, at_ns)
     except (ArithmeticError, AttributeError, TypeError, ValueError):
-        cost = Cost("unknown_price")
         with safely("pricing a call"):
-            cost = _cost(_tidied(usage), plan, at_ns)
-        return cost
+            return _cost(_tidied(usage), plan, at_ns)
+        return Cost("unknown_price")
 
 
 def configure(prices: Mapping[str, Mapping[str, float]] | None) -> None:
