@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
@@ -33,6 +33,8 @@ from .stores.duckdb import open_store
 from .stores.spec import Store
 
 __all__ = ["build", "main", "serve"]
+
+QUESTIONS_END_WITHIN_S = 1
 
 STOP_WITHIN_S = 3
 """Requests in hand get this long to end; with the checkpoint a stop takes less than 5 s."""
@@ -76,7 +78,11 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with signals that end it with exit code 0."""
+    """uvicorn, with signals that end it with exit code 0; `break_off` is called a second after the first of them."""
+
+    def __init__(self, config: uvicorn.Config, break_off: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._break_off = break_off
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -88,6 +94,7 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+        asyncio.get_running_loop().call_later(QUESTIONS_END_WITHIN_S, self._break_off)
 
 
 async def serve(settings: Settings, store: Store) -> None:
@@ -103,7 +110,8 @@ async def serve(settings: Settings, store: Store) -> None:
                     lifespan="off",
                     server_header=False,
                     timeout_graceful_shutdown=STOP_WITHIN_S,
-                )
+                ),
+                store.break_off,
             )
             running = asyncio.create_task(server.serve(sockets=[listener]))
             while not (server.started or running.done()):

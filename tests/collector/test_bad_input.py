@@ -155,7 +155,7 @@ def test_bombs_cost_bounded_memory(collector: Collector) -> None:
 def test_a_sender_that_hangs_up_or_lies_about_the_length_harms_nobody(collector: Collector) -> None:
     host, port = collector.url.removeprefix("http://").split(":")
     for raw in (
-        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{",
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{",
         b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

@@ -31,6 +31,9 @@ class Store(Protocol):
     def tidy(self) -> None:
         """Called when no one writes for a while: put the file in order."""
 
+    def break_off(self) -> None:
+        """End the questions that are being answered and take no more; writing goes on. MUST NOT wait."""
+
     def close(self) -> None:
         """Break off questions and close; what was written stays. MUST be safe to call twice."""
 

@@ -41,18 +41,27 @@ BUCKETS = {
     "day": "s.start_ns // 86400000000000 * 86400000000000",
 }
 
+# `x in (select unnest($list))` joins and reads every row: 64 ms for the newest 100 of 200,000 spans; this takes 3.
 _LISTS = {
-    "service": "s.service_name in (select unnest($service::varchar[]))",
-    "provider": "s.provider in (select unnest($provider::varchar[]))",
-    "model": "(s.request_model in (select unnest($model::varchar[])) "
-    "or s.response_model in (select unnest($model::varchar[])))",
-    "operation": "s.operation in (select unnest($operation::varchar[]))",
-    "user": "s.user_id in (select unnest($user::varchar[]))",
-    "session": "s.session_id in (select unnest($session::varchar[]))",
-    "feature": "s.feature in (select unnest($feature::varchar[]))",
-    "name": "s.name in (select unnest($name::varchar[]))",
-    "trace_id": "s.trace_id in (select unnest($trace_id::uuid[]))",
+    "service": "list_contains($service::varchar[], s.service_name)",
+    "provider": "list_contains($provider::varchar[], s.provider)",
+    "model": "(list_contains($model::varchar[], s.request_model) "
+    "or list_contains($model::varchar[], s.response_model))",
+    "operation": "list_contains($operation::varchar[], s.operation)",
+    "user": "list_contains($user::varchar[], s.user_id)",
+    "session": "list_contains($session::varchar[], s.session_id)",
+    "feature": "list_contains($feature::varchar[], s.feature)",
+    "name": "list_contains($name::varchar[], s.name)",
+    "trace_id": "list_contains($trace_id::uuid[], s.trace_id)",
 }
+
+SKELETON = (
+    '[{"role":"system"},{"role":"user"},{"role":"assistant"},{"role":"tool","name":"","finish_reason":"stop","parts":['
+    '{"type":"text","content":""},{"type":"reasoning","content":""},{"type":"blob","mime_type":"","modality":"image"},'
+    '{"type":"uri","uri":""},{"type":"file","file_id":""},{"type":"tool_call","id":"","name":"","arguments":{}},'
+    '{"type":"tool_call_response","id":"","response":""},{"type":"compaction"},{"type":"server_tool_call"}]}]'
+)
+"""What every message's JSON may hold beside what was said; only a text found in here needs the slow, exact look."""
 
 
 class Condition(NamedTuple):
@@ -91,11 +100,9 @@ def log_condition(spans: SpanFilter) -> Condition:
     """Which rows of `l`, the log records, are meant."""
     condition = _time(spans, "l.time_ns")
     if spans.trace_id:
-        condition &= Condition("l.trace_id in (select unnest($trace_id::uuid[]))", {"trace_id": list(spans.trace_id)})
+        condition &= Condition("list_contains($trace_id::uuid[], l.trace_id)", {"trace_id": list(spans.trace_id)})
     if spans.service:
-        condition &= Condition(
-            "l.service_name in (select unnest($service::varchar[]))", {"service": list(spans.service)}
-        )
+        condition &= Condition("list_contains($service::varchar[], l.service_name)", {"service": list(spans.service)})
     if spans.q:
         text = "(contains(lower(l.body), lower($q)) or contains(lower(l.event_name), lower($q)))"
         condition &= Condition(text, {"q": _escaped(spans.q)})
@@ -144,7 +151,9 @@ def _own(spans: SpanFilter) -> Condition:
             condition &= Condition(text, {field: list(values)})
     if spans.q:
         text = f"(s.trace_id, s.span_id) in ({sql('read/with_text')})"
-        condition &= Condition(text, {"q": spans.q, "q_json": _escaped(spans.q), "q_start": spans.start or 0})
+        q_json = _escaped(spans.q)
+        values = {"q": spans.q, "q_json": q_json, "q_start": spans.start or 0, "is_exact": q_json.lower() in SKELETON}
+        condition &= Condition(text, values)
     return condition
 
 

@@ -46,7 +46,8 @@ class DuckDBStore:
         self._untidy = False
         self._asking: set[duckdb.DuckDBPyConnection] = set()
         self._lock = threading.Lock()
-        self._closed = False
+        self._is_asked = True
+        self._is_open = True
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Keep all of the batches, or raise and keep none."""
@@ -64,14 +65,19 @@ class DuckDBStore:
             with contextlib.suppress(duckdb.TransactionException):  # a question is being answered: next time
                 self._writer.execute("checkpoint otelllm")
 
-    def close(self) -> None:
-        """Break off questions and close."""
+    def break_off(self) -> None:
+        """End the questions that are being answered and take no more."""
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+            self._is_asked = False
             for asking in self._asking:
                 asking.interrupt()
+
+    def close(self) -> None:
+        """Break off questions and close."""
+        self.break_off()
+        if not self._is_open:
+            return
+        self._is_open = False
         self.tidy()
         self._writer.close()
         self._connection.close()
@@ -156,7 +162,7 @@ class DuckDBStore:
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._lock:
-            if self._closed:
+            if not self._is_asked:
                 raise Busy("the collector is stopping")
             own = self._connection.cursor()
             self._asking.add(own)
