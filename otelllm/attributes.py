@@ -74,6 +74,8 @@ def attributes(call: Call) -> dict[str, Value]:
     _scope(found, call)
     if call.verdict is not None:
         found[semconv.VERDICT] = call.verdict
+    if call.decisions and call.policy_version:
+        found[semconv.POLICY_VERSION] = call.policy_version
     return found
 
 

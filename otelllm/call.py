@@ -187,6 +187,7 @@ class Call:
     timing: Timing = field(default_factory=Timing)
     decisions: list[Decision] = field(default_factory=list)
     verdict: str | None = None
+    policy_version: str = ""
     error: BaseException | None = None
     ending: Ending | None = None
     """Only for streams."""

@@ -20,6 +20,7 @@ def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: E
 
     Ends the call through `end`, exactly once; where the answer is still to come, its relay does.
     """
+    call.policy_version = stages.version
     try:
         send = SEND
         for stage in stages.resolve:

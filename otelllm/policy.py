@@ -67,7 +67,7 @@ class Policy:
     def stages(self) -> Stages:
         """What the flow runs for each call; empty where no rule is on."""
         switch = KillSwitch(self.kill)
-        return Stages(resolve=(_kill_stage(switch),)) if switch.rules else Stages()
+        return Stages(resolve=(_kill_stage(switch),), version=self.version) if switch.rules else Stages()
 
 
 def load(path: Path) -> Policy:

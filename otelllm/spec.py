@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from .call import Call, Reading, Request
@@ -123,7 +123,8 @@ class Stages:
 
     resolve: tuple[Stage, ...] = ()
     """Scope and kill switch."""
-    describe: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""
+    """The policy's version: on the span of each call that a rule decided on."""
 
 
 End = Callable[[Call], None]
