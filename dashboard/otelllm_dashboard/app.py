@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from otelllm_dashboard.empty import explained
-from otelllm_dashboard.pages import HOME, listed
+from otelllm_dashboard.app_pages import HOME, listed
 
 # Files of our own: Streamlit has the browser fetch a named icon from a font service.
 _ICON = Path(__file__).with_name("icon.svg")
@@ -19,7 +19,8 @@ _STYLE = """
 .stMainBlockContainer { padding: 4.25rem 2.25rem 3rem; max-width: 1760px; }
 .stMainBlockContainer h1 { padding: 0.25rem 0; }
 .stChatMessage { padding: 0.65rem 0.75rem; gap: 0.65rem; }
-.stChatMessage [data-testid="stText"] { font-size: 0.92rem; }
+[data-testid="stText"] { font-size: 0.92rem; }
+.stTextArea textarea { font-family: "Source Code Pro", monospace; font-size: 0.88rem; }
 @media (max-width: 640px) { .stMainBlockContainer { padding: 4rem 1rem 2rem; } }
 </style>
 """

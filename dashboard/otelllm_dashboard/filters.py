@@ -6,23 +6,25 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from otelllm_dashboard import source
+from otelllm_dashboard import address, source
 from otelllm_dashboard.client import Filters
 from otelllm_dashboard.format import plain
 
 Bucket = Literal["minute", "hour", "day"]
 
+# The words on the buttons are the words in the address.
+CUSTOM = "Custom"
 RANGES = {
-    "15m": ("15 min", timedelta(minutes=15)),
-    "1h": ("1 h", timedelta(hours=1)),
-    "24h": ("24 h", timedelta(hours=24)),
-    "7d": ("7 d", timedelta(days=7)),
-    "30d": ("30 d", timedelta(days=30)),
-    "custom": ("Custom", timedelta()),
+    "15m": timedelta(minutes=15),
+    "1h": timedelta(hours=1),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
 }
 _DEFAULT_RANGE = "24h"
 _CHOICES = ("service", "provider", "model", "operation", "user", "session", "feature")
@@ -38,6 +40,7 @@ class Chosen:
     start_ns: int
     end_ns: int | None
     narrowed: dict[str, str | float]
+    is_live: bool = False
 
     @property
     def query(self) -> Filters:
@@ -65,6 +68,12 @@ class Chosen:
         return {**self.query, "start": self.start_ns - length_ns, "end": self.start_ns}
 
 
+def carried() -> dict[str, str]:
+    """The range and filters of the address, to give to a page that is opened from here: its way back leads here again."""
+    names = ("range", "from", "to", "q", "min_ms", "error", *_CHOICES)
+    return {name: st.query_params[name] for name in names if name in st.query_params}
+
+
 def zone() -> tzinfo:
     """The reader's own time zone, as the browser says it."""
     try:
@@ -75,24 +84,41 @@ def zone() -> tzinfo:
 
 def ask(*, with_text: bool = False) -> Chosen:
     """Draw the range and the filters, and say what is chosen. `with_text` adds those that only a list has."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = st.segmented_control(
-            "Time range", list(RANGES), default=_DEFAULT_RANGE, required=True, key="range", bind="query-params",
-            format_func=lambda name: RANGES[name][0], label_visibility="collapsed",
-        )  # fmt: skip
-        start_ns, end_ns = _custom() if chosen == "custom" else (_now_ns() - _length_ns(str(chosen)), None)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        chosen = _range()
+        start_ns, end_ns = _custom() if chosen == CUSTOM else (_now_ns() - _length_ns(chosen), None)
         limits: Filters = {"start": start_ns} if end_ns is None else {"start": start_ns, "end": end_ns}
         with st.popover("Filters", icon=":material/filter_list:"):
             narrowed = _narrowed(limits)
         if with_text:
             narrowed |= _list_only()
+        is_live = with_text and st.toggle("Live", key="live", help="Ask for new traces every two seconds")
         st.button("Refresh", icon=":material/refresh:", type="tertiary", on_click=st.cache_data.clear, help="Ask again")
     _chips(narrowed)
-    return Chosen(start_ns, end_ns, narrowed)
+    return Chosen(start_ns, end_ns, narrowed, is_live)
+
+
+def _range() -> str:
+    """The range of the address, else the one of the page before: the navigation's links carry none."""
+    choices = (*RANGES, CUSTOM)
+    remembered = st.session_state.get("range", _DEFAULT_RANGE)
+    if "range" not in st.query_params and remembered != _DEFAULT_RANGE and st.session_state.get("page") != _page():
+        st.query_params["range"] = remembered
+    st.session_state["page"] = _page()
+    chosen = st.segmented_control(
+        "Time range", choices, required=True, label_visibility="collapsed",
+        **address.kept("range", address.one_of(choices), _DEFAULT_RANGE),
+    )  # fmt: skip
+    st.session_state["range"] = chosen or _DEFAULT_RANGE
+    return str(st.session_state["range"])
+
+
+def _page() -> str:
+    return urlsplit(st.context.url or "").path
 
 
 def _length_ns(name: str) -> int:
-    return int(RANGES[name][1].total_seconds() * 1e9)
+    return int(RANGES[name].total_seconds() * 1e9)
 
 
 def _now_ns() -> int:
@@ -101,10 +127,13 @@ def _now_ns() -> int:
 
 def _custom() -> tuple[int, int]:
     now = datetime.now(zone()).replace(tzinfo=None, second=0, microsecond=0)
-    first = st.datetime_input("From", now - timedelta(days=1), key="from", bind="query-params", width=200)
-    last = st.datetime_input("To", now + timedelta(minutes=1), key="to", bind="query-params", width=200)
-    start, end = sorted((first or now - timedelta(days=1), last or now))
-    return _ns(start), _ns(end)
+    day_before = now - timedelta(days=1)
+    first = st.datetime_input(
+        "From", width=200, label_visibility="collapsed", **address.kept("from", address.instant, day_before)
+    )  # fmt: skip
+    last = st.datetime_input("To", width=200, label_visibility="collapsed", **address.kept("to", address.instant, now))
+    start, end = sorted((first or day_before, last or now))
+    return _ns(start), _ns(end) + 60_000_000_000  # to the end of the minute that is named
 
 
 def _ns(naive: datetime) -> int:
@@ -116,8 +145,8 @@ def _narrowed(limits: Filters) -> dict[str, str | float]:
     for name in _CHOICES:
         values = [facet["value"] for facet in source.facets(name, limits) if facet["value"]]
         value = st.selectbox(
-            name.capitalize(), values, index=None, key=name, bind="query-params", accept_new_options=True,
-            placeholder=f"Any {name}",
+            name.capitalize(), values, index=None, accept_new_options=True, placeholder=f"Any {name}",
+            **address.kept(name, str, None),
         )  # fmt: skip
         if value:
             found[name] = value
@@ -127,18 +156,18 @@ def _narrowed(limits: Filters) -> dict[str, str | float]:
 def _list_only() -> dict[str, str | float]:
     found: dict[str, str | float] = {}
     text = st.text_input(
-        "Text", key="q", bind="query-params", placeholder="Search prompts and answers", label_visibility="collapsed",
-        icon=":material/search:", width=260, type="search",
+        "Text", placeholder="Search prompts and answers", label_visibility="collapsed", icon=":material/search:",
+        width=250, type="search", **address.kept("q", str, ""),
     )  # fmt: skip
     least = st.number_input(
-        "Longer than (ms)", min_value=0.0, value=None, step=100.0, format="%.0f", key="min_ms", bind="query-params",
-        placeholder="Longer than … ms", label_visibility="collapsed", width=170,
+        "Longer than (ms)", min_value=0.0, value=None, step=100.0, format="%.0f", label_visibility="collapsed",
+        placeholder="Longer than … ms", width=200, **address.kept("min_ms", address.number, None),
     )  # fmt: skip
     if text:
         found["q"] = text
     if least:
         found["min_ms"] = least
-    if st.toggle("Errors only", key="error", bind="query-params"):
+    if st.toggle("Errors only", **address.kept("error", address.flag, default=False)):
         found["error"] = "true"
     return found
 
@@ -152,9 +181,5 @@ def _chips(narrowed: dict[str, str | float]) -> None:
         for name in taken:
             st.button(
                 f"{name}: {plain(narrowed[name], length=60)}", icon=":material/close:", key=f"clear-{name}",
-                on_click=_clear, args=(name,), help=f"Remove the filter on {name}",
+                on_click=address.put, args=(name, None), help=f"Remove the filter on {name}",
             )  # fmt: skip
-
-
-def _clear(name: str) -> None:
-    st.session_state[name] = None

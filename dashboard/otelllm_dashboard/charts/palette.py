@@ -31,3 +31,9 @@ SERIES = ("#6366f1", "#14b8a6", "#f59e0b", "#0ea5e9", "#ec4899", "#65a30d")
 def colour(operation: str | None) -> str:
     """The colour of an operation; grey for one that has none of its own."""
     return _BY_OPERATION.get(operation or "", OTHER)
+
+
+def faded(colour: str, opacity: float) -> str:
+    """A colour #rrggbb that lets so much of the background through."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:g})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 
@@ -74,22 +75,31 @@ def _times(buckets: Sequence[tuple[int, Aggregate | None]], zone: tzinfo) -> lis
 
 def _dressed(drawing: go.Figure, shown: Shown, has_legend: bool) -> go.Figure:
     highest = _highest(drawing)
-    ticks = [highest * share for share in (0, 0.5, 1)] if highest else [0]
+    step = _round_step(highest)
+    ticks = [step * tick for tick in range(1 + round(highest / step + 0.2))]
     drawing.update_layout(
         height=_HEIGHT_PX,
         margin={"l": 4, "r": 8, "t": 28 if has_legend else 8, "b": 4},
         hovermode="x unified",
         dragmode=False,
         showlegend=has_legend,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}, "traceorder": "normal"},
         xaxis={"showgrid": False, "fixedrange": True, "tickfont": {"size": 11}, "nticks": 7},
         yaxis={
             "fixedrange": True, "rangemode": "tozero", "tickvals": ticks, "ticktext": [shown(tick) for tick in ticks],
-            "range": [0, highest * 1.08 or 1], "tickfont": {"size": 11}, "gridcolor": "rgba(128,128,128,0.16)",
+            "range": [0, max(highest * 1.05, ticks[-1], step)], "tickfont": {"size": 11}, "gridcolor": "rgba(128,128,128,0.16)",
             "zeroline": False,
         },
     )  # fmt: skip
     return drawing
+
+
+def _round_step(highest: float) -> float:
+    """A round number of which two or three reach the top: 1, 2, 2.5 or 5 times a power of ten."""
+    if highest <= 0:
+        return 1.0
+    unit = 10.0 ** math.floor(math.log10(highest / 2))
+    return next((unit * size for size in (1, 2, 2.5, 5) if highest / (unit * size) <= 3), unit * 10)
 
 
 def _highest(drawing: go.Figure) -> float:

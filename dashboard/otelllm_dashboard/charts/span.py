@@ -168,7 +168,7 @@ def _links(links: Sequence[Mapping[str, Json]]) -> None:
     for link in links:
         with st.container(border=True):
             st.page_link(
-                "pages/trace.py", label=f"Span {fmt.plain(link['span_id'])} of trace {fmt.plain(link['trace_id'])}",
+                "app_pages/trace.py", label=f"Span {fmt.plain(link['span_id'])} of trace {fmt.plain(link['trace_id'])}",
                 icon=":material/arrow_outward:",
                 query_params={"trace_id": str(link["trace_id"]), "span_id": str(link["span_id"])},
             )  # fmt: skip

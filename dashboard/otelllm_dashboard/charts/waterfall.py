@@ -17,6 +17,9 @@ _INDENT = 0.034  # of the gutter, a level
 _LEAST = 0.002  # of the whole: the shortest bar that can be seen and clicked
 _DEEPEST = 14  # deeper levels stand under each other: the names must stay on the screen
 
+# Plotly greys out what a click did not choose; here the band behind the row says what is chosen.
+_ALWAYS = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+
 
 def figure(
     rows: list[Row],
@@ -25,24 +28,31 @@ def figure(
     critical: Collection[str] | None = None,
     is_dark: bool = False,
 ) -> go.Figure:
-    """The figure for these rows. Every point carries its span's id as customdata, so that a click says which span."""
+    """The figure for these rows. Whatever can be clicked carries its span's id as customdata."""
     origin = min((row.span["start_ns"] for row in rows), default=0)
     total_ms = max((row.span["end_ns"] - origin for row in rows), default=0) / 1e6 or 0.001
     drawing = go.Figure(
-        [_guides(rows), _bars(rows, origin, total_ms * _LEAST, critical), _names(rows, is_dark), *_marks(rows, origin)]
+        [
+            _touch(rows, "x", -_INDENT, 1, is_told=True),
+            _touch(rows, "x2", *_span_of_axis(total_ms), is_told=False),
+            _guides(rows),
+            _bars(rows, origin, total_ms * _LEAST, critical),
+            _names(rows, is_dark),
+            *_marks(rows, origin),
+        ]
     )
     drawing.update_layout(
         height=_HEAD_PX + ROW_PX * len(rows) + 8,
         margin={"l": 4, "r": 8, "t": _HEAD_PX, "b": 4},
         showlegend=False,
-        bargap=0.42,
+        barmode="overlay",
         hovermode="closest",
         hoverlabel={"align": "left"},
         dragmode=False,
         # Zoom and scroll survive a click on another span of the same picture.
         uirevision="|".join((rows[0].span["trace_id"], rows[0].span["span_id"], str(len(rows)))) if rows else "",
         yaxis={"range": [len(rows) - 0.5, -0.5], "visible": False, "fixedrange": True},
-        xaxis={"domain": [0, _GUTTER], "range": [0, 1], "visible": False, "fixedrange": True},
+        xaxis={"domain": [0, _GUTTER], "range": [-_INDENT, 1], "visible": False, "fixedrange": True},
         xaxis2=_time_axis(total_ms),
         shapes=_band(rows, selected),
     )
@@ -54,8 +64,7 @@ def _time_axis(total_ms: float) -> dict[str, object]:
     at = [step * tick for tick in range(int(total_ms / step) + 1)]
     return {
         "domain": [_GUTTER, 1],
-        # Room on the right for the length that stands after the last bar.
-        "range": [-0.01 * total_ms, 1.2 * total_ms],
+        "range": [*_span_of_axis(total_ms)],
         "anchor": "y",
         "side": "top",
         "tickvals": at,
@@ -73,6 +82,29 @@ def _step(total_ms: float) -> float:
     return next((unit * size for size in (1, 2, 2.5, 5, 10, 20, 25, 50) if total_ms / (unit * size) <= 4.5), unit * 100)
 
 
+def _span_of_axis(total_ms: float) -> tuple[float, float]:
+    # Room on the right for the length that stands after the last bar.
+    return -0.01 * total_ms, 1.2 * total_ms
+
+
+def _touch(rows: list[Row], axis: str, start: float, end: float, *, is_told: bool) -> go.Bar:
+    """Unseen bars as wide as the picture: a click anywhere in a row chooses its span, not only one on its bar."""
+    return go.Bar(
+        orientation="h",
+        xaxis=axis,
+        y=list(range(len(rows))),
+        base=start,
+        x=[end - start] * len(rows),
+        width=1,
+        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
+        customdata=[[row.span["span_id"]] for row in rows],
+        hovertext=[_hover(row) for row in rows] if is_told else None,
+        hovertemplate="%{hovertext}<extra></extra>" if is_told else None,
+        hoverinfo=None if is_told else "none",
+        **_ALWAYS,
+    )
+
+
 def _tick(ms: float) -> str:
     # Round by choice of the step: 1 s, not 1.00 s.
     return f"{ms / 1000:g} s" if 1000 <= ms < 60_000 else fmt.duration(ms) if ms else "0"
@@ -86,8 +118,10 @@ def _bars(rows: list[Row], origin: int, least_ms: float, critical: Collection[st
         base=[(row.span["start_ns"] - origin) / 1e6 for row in rows],
         x=[max(row.span["duration_ms"], least_ms) for row in rows],
         marker={
-            "color": [palette.OTHER if row.is_rest else palette.colour(row.span["operation"]) for row in rows],
-            "opacity": [0.22 if _is_dim(row, critical) else 0.92 for row in rows],
+            "color": [
+                palette.faded(palette.OTHER if row.is_rest else palette.colour(row.span["operation"]), _weight(row, critical))
+                for row in rows
+            ],
             "line": {"color": palette.ERROR, "width": [2 if _failed(row) else 0 for row in rows]},
             "cornerradius": 3,
         },
@@ -99,14 +133,13 @@ def _bars(rows: list[Row], origin: int, least_ms: float, critical: Collection[st
         customdata=[[row.span["span_id"]] for row in rows],
         hovertext=[_hover(row) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
-        # Streamlit's selection greys the others out; the band behind the row says which is chosen.
-        selected={"marker": {"opacity": 0.92}},
-        unselected={"marker": {"opacity": 0.92}} if critical is None else None,
+        width=0.58,
+        **_ALWAYS,
     )
 
 
-def _is_dim(row: Row, critical: Collection[str] | None) -> bool:
-    return row.is_rest or (critical is not None and row.span["span_id"] not in critical)
+def _weight(row: Row, critical: Collection[str] | None) -> float:
+    return 0.22 if row.is_rest or (critical is not None and row.span["span_id"] not in critical) else 0.92
 
 
 def _failed(row: Row) -> bool:
@@ -127,11 +160,8 @@ def _names(rows: list[Row], is_dark: bool) -> go.Scatter:
             "size": 8,
             "line": {"width": 0},
         },
-        customdata=[[row.span["span_id"]] for row in rows],
-        hovertext=[_hover(row) for row in rows],
-        hovertemplate="%{hovertext}<extra></extra>",
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        hoverinfo="skip",
+        **_ALWAYS,
     )
 
 
@@ -172,14 +202,15 @@ def _guides(rows: list[Row]) -> go.Scatter:
     """The lines of the tree: down from a parent, across to each child."""
     x: list[float | None] = []
     y: list[float | None] = []
-    above: list[int] = []
+    above: list[float] = []  # by depth: where the line of the next child begins
     for index, row in enumerate(rows):
-        del above[row.depth :]
-        if above and row.depth <= _DEEPEST:
+        del above[row.depth + 1 :]
+        if row.depth and len(above) > row.depth - 1 and row.depth <= _DEEPEST:
             trunk = _indent(row.depth - 1)
+            begin = above[row.depth] if len(above) > row.depth else above[row.depth - 1] + 0.2
             x += [trunk, trunk, _indent(row.depth), None]
-            y += [above[-1] + 0.2, index, index, None]
-        above.append(index)
+            y += [begin, index, index, None]
+        above[row.depth :] = [index]
     line = {"color": palette.FAINT, "width": 1}
     return go.Scatter(mode="lines", x=x, y=y, line=line, hoverinfo="skip")
 
@@ -204,8 +235,7 @@ def _marks(rows: list[Row], origin: int) -> list[go.Scatter]:
             customdata=[[row.span["span_id"]] for _, row in first],
             hovertext=[f"first token after {fmt.duration(row.span['ttft_ms'])}" for _, row in first],
             hovertemplate="%{hovertext}<extra></extra>",
-            selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 1}},
+            **_ALWAYS,
         )
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from otelllm_dashboard import filters, source
+from otelllm_dashboard import address, filters, source
 from otelllm_dashboard import format as fmt
 from otelllm_dashboard.charts import series, tables
 from otelllm_dashboard.client import Aggregate
@@ -17,7 +17,7 @@ TITLE = "Overview"
 ICON = ":material/monitoring:"
 ORDER = 1
 
-_DIMENSIONS = ("model", "provider", "user", "session", "feature", "service", "operation", "error_type")
+_DIMENSIONS = ("Model", "Provider", "User", "Session", "Feature", "Service", "Operation", "Error type")
 _LINKED = frozenset({"model", "provider", "user", "session", "feature", "service", "operation"})
 _CHART = {"displayModeBar": False}
 
@@ -37,7 +37,7 @@ def draw() -> None:
 
 
 def _sums(now: Aggregate, before: Aggregate | None) -> None:
-    with st.grid(min_column_width=150):
+    with st.grid(7, min_column_width=135):
         _metric("Calls", fmt.count(now["calls"]), _change(now, before, "calls"))
         _metric(
             "Errors", fmt.count(now["errors"]), _change(now, before, "errors"), is_bad=True,
@@ -101,17 +101,18 @@ def _charts(chosen: filters.Chosen) -> None:
 def _breakdown(chosen: filters.Chosen) -> None:
     st.subheader("Breakdown", anchor=False)
     by = st.segmented_control(
-        "By", _DIMENSIONS, default=_DIMENSIONS[0], required=True, key="by", bind="query-params",
-        label_visibility="collapsed", format_func=lambda name: name.replace("_", " ").capitalize(),
+        "By", _DIMENSIONS, required=True, label_visibility="collapsed",
+        **address.kept("by", address.one_of(_DIMENSIONS), _DIMENSIONS[0]),
     )  # fmt: skip
+    by = str(by).lower().replace(" ", "_")
     with explained():
-        rows = source.aggregates(str(by), "none", chosen.query)
+        rows = source.aggregates(by, "none", chosen.query)
         if by == "error_type":
             rows = [row for row in rows if row["key"]]
-        _table(rows, str(by), chosen)
+        _table(rows, by)
 
 
-def _table(rows: Sequence[Aggregate], by: str, chosen: filters.Chosen) -> None:
+def _table(rows: Sequence[Aggregate], by: str) -> None:
     if not rows:
         st.caption("No errors in this range." if by == "error_type" else "Nothing to break down.")
         return
@@ -123,18 +124,17 @@ def _table(rows: Sequence[Aggregate], by: str, chosen: filters.Chosen) -> None:
     cells = picked["selection"].get("cells")
     if not cells or int(cells[0][0]) >= len(rows):
         return
-    _open(rows[int(cells[0][0])]["key"], by, chosen)
+    _open(rows[int(cells[0][0])]["key"], by)
 
 
-def _open(key: str | None, by: str, chosen: filters.Chosen) -> None:
+def _open(key: str | None, by: str) -> None:
     """The trace list with this row's filter added to those that are set."""
-    query = {name: str(value) for name, value in chosen.narrowed.items()}
-    query |= {name: st.query_params[name] for name in ("range", "from", "to") if name in st.query_params}
+    query = filters.carried()
     if by == "error_type":
         query["error"] = "true"
     elif by in _LINKED and key:
         query[by] = key
-    st.switch_page("pages/traces.py", query_params=query)
+    st.switch_page("app_pages/traces.py", query_params=query)
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ def draw() -> None:
         return
     picked = st.dataframe(
         tables.breakdown(rows, "session"), hide_index=True, key="sessions-table", on_select="rerun",
-        selection_mode="single-cell", row_height=36, placeholder=fmt.NOTHING, alt="Sessions, the busiest first",
+        selection_mode="single-cell", row_height=36, height=min(38 + 36 * len(rows), 760), placeholder=fmt.NOTHING, alt="Sessions, the busiest first",
     )  # fmt: skip
     st.caption("A click on a row lists its traces.")
     cells = picked["selection"].get("cells")
     if cells and int(cells[0][0]) < len(rows):
-        query = {name: st.query_params[name] for name in ("range", "from", "to") if name in st.query_params}
-        st.switch_page("pages/traces.py", query_params={**query, "session": str(rows[int(cells[0][0])]["key"])})
+        session = str(rows[int(cells[0][0])]["key"])
+        st.switch_page("app_pages/traces.py", query_params={**filters.carried(), "session": session})
 
 
 if __name__ == "__main__":

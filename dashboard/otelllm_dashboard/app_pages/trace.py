@@ -30,7 +30,7 @@ def draw() -> None:
         st.info(
             "Choose a trace in the list, or open a link that names one: `/trace?trace_id=…`.", icon=":material/info:"
         )
-        st.page_link("pages/traces.py", label="All traces", icon=":material/arrow_back:")
+        st.page_link("app_pages/traces.py", label="All traces", icon=":material/arrow_back:")
         return
     answer = source.trace(trace_id)
     grown = tree.grow(answer["spans"])
@@ -43,7 +43,10 @@ def _way_back(trace_id: str) -> None:
     listed: list[str] = st.session_state.get("listed", [])
     at = listed.index(trace_id) if trace_id in listed else None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link("pages/traces.py", label="All traces", icon=":material/arrow_back:", width="stretch")
+        st.page_link(
+            "app_pages/traces.py", label="All traces", icon=":material/arrow_back:", width="stretch",
+            query_params=filters.carried(),
+        )  # fmt: skip
         if at is None:
             return
         for label, icon, to, key in (
@@ -51,7 +54,7 @@ def _way_back(trace_id: str) -> None:
             ("Older", ":material/chevron_right:", at + 1, "right"),
         ):
             if st.button(label, icon=icon, type="tertiary", disabled=not 0 <= to < len(listed), shortcut=f"alt+{key}"):
-                st.switch_page("pages/trace.py", query_params={"trace_id": listed[to]})
+                st.switch_page("app_pages/trace.py", query_params={**filters.carried(), "trace_id": listed[to]})
 
 
 def _head(trace: TraceSummary) -> None:

@@ -24,25 +24,24 @@ def draw() -> None:
     """The filters, and the list that they leave."""
     st.title("Traces", anchor=False)
     chosen = filters.ask(with_text=True)
-    live = st.toggle("Live", key="live", help=f"Ask for new traces every {_LIVE_S:.0f} s")
-    st.fragment(_list, run_every=_LIVE_S if live else None)(chosen, live)
+    st.fragment(_list, run_every=_LIVE_S if chosen.is_live else None)(chosen)
 
 
-def _list(chosen: filters.Chosen, live: bool) -> None:
+def _list(chosen: filters.Chosen) -> None:
     with explained():
-        _draw_list(chosen, live)
+        _draw_list(chosen)
 
 
-def _draw_list(chosen: filters.Chosen, live: bool) -> None:
+def _draw_list(chosen: filters.Chosen) -> None:
     cursors = _cursors(chosen)
-    page = source.traces(chosen.query, limit=_PAGE, cursor=None if live else cursors[-1])
+    page = source.traces(chosen.query, limit=_PAGE, cursor=None if chosen.is_live else cursors[-1])
     if not page["traces"]:
         no_traces(is_filtered=bool(chosen.narrowed))
         return
     # The trace page's "newer" and "older" walk along this list.
     st.session_state["listed"] = [one["trace_id"] for one in page["traces"]]
     _table(page["traces"])
-    if not live:
+    if not chosen.is_live:
         _pager(cursors, page["next"])
 
 
@@ -63,12 +62,12 @@ def _table(summaries: list[TraceSummary]) -> None:
     if cells := picked["selection"].get("cells"):
         row = int(cells[0][0])
         if row < len(summaries):
-            st.switch_page("pages/trace.py", query_params={"trace_id": summaries[row]["trace_id"]})
+            st.switch_page("app_pages/trace.py", query_params={**filters.carried(), "trace_id": summaries[row]["trace_id"]})
 
 
 def _cursors(chosen: filters.Chosen) -> list[str | None]:
     """The pages gone through so far, for these filters; others begin anew."""
-    asked = json.dumps([chosen.narrowed, st.session_state.get("range"), chosen.end_ns], sort_keys=True)
+    asked = json.dumps([chosen.narrowed, st.session_state["range"], chosen.end_ns], sort_keys=True)
     if st.session_state.get("cursors-of") != asked:
         st.session_state["cursors-of"] = asked
         st.session_state["cursors"] = [None]
