@@ -26,6 +26,7 @@ def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: E
         for stage in stages.resolve:
             if (answer := (yield from stage(call))) is not None:
                 send = Send(answer)
+                call.verdict = "block"
                 break
         call.timing.sent = now()
         result = yield send

@@ -173,6 +173,8 @@ class _Chat:
                 reading.messages.append(made)
 
     def answer(self, request: Request, text: str) -> bytes | None:
+        if request.attributes.get(semconv.OUTPUT_TYPE) == "json":
+            return None  # the app would parse it, and get an error of its schema in place of our refusal
         head = {"id": "otelllm", "created": 0, "model": request.model or ""}
         message = {"role": "assistant", "content": text}
         if not request.stream:

@@ -112,7 +112,7 @@ class _Responses:
         reading.messages = [{"role": "assistant", "parts": parts}]
 
     def answer(self, request: Request, text: str) -> bytes | None:
-        return _answer(request, text)
+        return None if request.attributes.get(semconv.OUTPUT_TYPE) == "json" else _answer(request, text)
 
 
 def _items(reading: Reading) -> dict[Any, Any]:
