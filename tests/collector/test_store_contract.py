@@ -160,6 +160,23 @@ def test_traces_of_many_days_in_one_batch(store: Store) -> None:
     assert [len(trace_of(store, one)[1]) for one in spans] == [1] * 21
 
 
+def test_a_trace_that_lasts_longer_than_a_day_is_counted_right_however_it_comes(store: Store) -> None:
+    identity = {"trace_id": ids()[0]}
+    begins = [NOW, NOW + DAY + 1, NOW + 2 * DAY + 2, NOW + 3 * DAY + 3]
+    spans = [span(**identity, start_time_unix_nano=begin) for begin in begins]
+    for one in spans:  # each too far from the last one to find its summary
+        store.write([batch_of(one)])
+    assert len(store.traces(ALL, Page(10))) == 4
+    assert len(trace_of(store, spans[0])[1]) == 4
+    bystander = span(start_time_unix_nano=NOW + DAY)
+    store.write([batch_of(bystander)])
+    store.write([batch_of(*spans, span(**identity, start_time_unix_nano=NOW + 5), span(start_time_unix_nano=NOW))])
+    summaries = [one for one in store.traces(ALL, Page(10)) if one["trace_id"] == identity["trace_id"].hex()]
+    assert [one["spans"] for one in summaries] == [5]
+    assert len(trace_of(store, spans[0])[1]) == 5
+    assert trace_of(store, bystander)[0]["spans"] == 1
+
+
 def test_everything_that_came_with_a_span_comes_back(store: Store) -> None:
     one = span(
         {

@@ -15,7 +15,12 @@ __all__ = ["finite", "plain", "plain_attributes", "to_json"]
 
 def plain_attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
     """Attributes by key; of a key that comes twice the last one counts."""
-    return {pair.key: plain(pair.value) for pair in pairs}
+    found = {}
+    for pair in pairs:
+        value = pair.value
+        # Most are text: asking here saves a call each, a tenth of a span's time.
+        found[pair.key] = value.string_value if value.WhichOneof("value") == "string_value" else plain(value)
+    return found
 
 
 def plain(value: AnyValue) -> Any:

@@ -1,6 +1,6 @@
 -- Log records, newest first. The row's number tells equal times apart: records have no id of their own.
 select
-    l.time_ns, coalesce(l.severity, '') as severity, l.severity_number, l.event_name, l.body, l.attributes,
+    l.time_ns, l.severity, l.severity_number, l.event_name, l.body, l.attributes,
     replace(l.trace_id::varchar, '-', '') as trace_id,
     format('{:016x}', l.span_id) as span_id,
     l.service_name as service,

@@ -34,6 +34,8 @@ SETTINGS = (
     "set global TimeZone = 'UTC'",
     # At the default of 16 MB the open row group is compressed again at each checkpoint: stalls of seconds.
     "set global wal_autocheckpoint = '256MB'",
+    # A user's sort may spill, but not fill the disk that spans are to be written to.
+    "set global max_temp_directory_size = '4GB'",
 )
 
 LOCKS = ("set enable_external_access = false", "set lock_configuration = true")

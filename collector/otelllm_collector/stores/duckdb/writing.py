@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...enrich import merge, summarise
@@ -98,22 +99,26 @@ class Writing:
         spans = _fullest(rows)
         if not spans:
             return
-        traces = self._known_traces(spans.values())
-        replaced = self._drop_stored(spans, traces) if traces else {}
+        stored = self._known_traces(spans.values())
+        known = {trace_id: reduce(merge, summaries) for trace_id, summaries in stored.items()}
+        replaced = self._drop_stored(spans, known) if known else {}
         self._replace(spans, replaced)
         self._insert("spans", list(spans.values()))
-        self._write_traces(summarise(spans.values()), traces, {key[0] for key in replaced})
+        changed = self._changed_traces(summarise(spans.values()), known, {key[0] for key in replaced})
+        self._delete_traces([summary for trace_id in changed for summary in stored.get(trace_id, ())])
+        self._insert("traces", list(changed.values()))
 
-    def _known_traces(self, spans: Collection[SpanRow]) -> dict[bytes, TraceRow]:
+    def _known_traces(self, spans: Collection[SpanRow]) -> dict[bytes, list[TraceRow]]:
+        """Stored summaries of the spans' traces: one each, two or more where a trace lasted longer than a day."""
         ids = {span.trace_id: span for span in spans}
         bounds = _bounds(spans)
         with self._registered("batch_traces", {"trace_id": "UUID"}, list(ids.values())):
             rows = self._fetch(sql("write/known_traces"), bounds)
         traces = (TraceRow(*row) for row in rows)
-        known = {}
+        known: dict[bytes, list[TraceRow]] = {}
         for trace in traces:
             trace.trace_id = trace.trace_id.bytes  # type: ignore[attr-defined]  # DuckDB's UUID, until here
-            known[trace.trace_id] = trace
+            known.setdefault(trace.trace_id, []).append(trace)
         return known
 
     def _drop_stored(self, spans: dict[SpanKey, SpanRow], traces: dict[bytes, TraceRow]) -> dict[SpanKey, _Stored]:
@@ -140,7 +145,9 @@ class Writing:
         with self._registered("replaced_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, rows):
             self._connection.execute(sql("write/delete_spans"), {"start": min(starts), "end": max(starts)})
 
-    def _write_traces(self, new: dict[bytes, TraceRow], known: dict[bytes, TraceRow], to_recount: set[bytes]) -> None:
+    def _changed_traces(
+        self, new: dict[bytes, TraceRow], known: dict[bytes, TraceRow], to_recount: set[bytes]
+    ) -> dict[bytes, TraceRow]:
         """Summaries of the new spans onto those that there are; anew from the spans where one of them was replaced."""
         changed = {}
         for trace_id, summary in new.items():
@@ -148,12 +155,13 @@ class Writing:
                 changed[trace_id] = merge(known[trace_id], summary) if trace_id in known else summary
         if to_recount:
             changed |= self._recounted([merge(known[trace_id], new[trace_id]) for trace_id in to_recount])
-        outdated = [known[trace_id] for trace_id in changed if trace_id in known]
+        return changed
+
+    def _delete_traces(self, outdated: list[TraceRow]) -> None:
         if outdated:
             starts = [trace.start_ns for trace in outdated]
-            with self._registered("changed_traces", {"trace_id": "UUID"}, outdated):
+            with self._registered("changed_traces", {"trace_id": "UUID", "start_ns": "BIGINT"}, outdated):
                 self._connection.execute(sql("write/delete_traces"), {"start": min(starts), "end": max(starts)})
-        self._insert("traces", list(changed.values()))
 
     def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
         bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
