@@ -97,15 +97,14 @@ def _cost(found: dict[str, Value], cost: Cost) -> None:
     if cost.usd is None:
         return
     found[semconv.COST] = cost.usd
-    for name, value in (
-        (semconv.COST_INPUT, cost.input),
-        (semconv.COST_CACHE_READ, cost.cache_read),
-        (semconv.COST_CACHE_WRITE, cost.cache_write),
-        (semconv.COST_OUTPUT, cost.output),
-        (semconv.COST_OTHER, cost.other),
-    ):
-        if value:
-            found[name] = value
+    parts = {
+        semconv.COST_INPUT: cost.input,
+        semconv.COST_CACHE_READ: cost.cache_read,
+        semconv.COST_CACHE_WRITE: cost.cache_write,
+        semconv.COST_OUTPUT: cost.output,
+        semconv.COST_OTHER: cost.other,
+    }
+    found.update({name: value for name, value in parts.items() if value})
     if cost.source:
         found[semconv.COST_SOURCE] = cost.source
 
