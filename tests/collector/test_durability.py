@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import stat
 import threading
@@ -104,6 +105,25 @@ def test_it_stops_when_told_to_even_with_idle_connections(tmp_path: Path, start:
     running.process.send_signal(number)
     assert running.process.wait(5) == 0
     running.stop()
+
+
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="fills the disk by a limit that only Linux sets from outside"
+)
+def test_a_full_disk_asks_senders_to_come_again_and_loses_nothing(tmp_path: Path, start: Start) -> None:
+    running = start(tmp_path)
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+    batches = [[span({"text": f"{number}" * 100_000}) for _ in range(4)] for number in range(10)]
+    answers = [running.send(request(*batch)) for batch in batches]
+    assert {answer.status_code for answer in answers} == {200, 503}
+    assert all(answer.headers["retry-after"] for answer in answers if answer.status_code == 503)
+    assert len(running.get("/api/traces")["traces"]) == 4 * sum(answer.status_code == 200 for answer in answers)
+    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    for batch in batches:
+        assert running.send(request(*batch)).status_code == 200
+    running.kill()
+    assert sorted(stored(start, tmp_path)) == sorted(one.trace_id.hex() for batch in batches for one in batch)
 
 
 def test_a_second_collector_on_the_same_folder_is_told_who_has_it(tmp_path: Path, start: Start) -> None:

@@ -31,6 +31,10 @@ __all__ = ["DuckDBStore", "open_store"]
 log = logging.getLogger(__name__)
 
 
+BATCHS_OWN_FAULTS = (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError)
+"""Errors that the same batch would meet again. All others, as a full disk, pass: the sender must keep its data."""
+
+
 def open_store(folder: Path, memory_limit: str = "1GB") -> DuckDBStore:
     """The store in this folder; raises `BadSetting` where another process has it or a newer otelllm wrote it."""
     return DuckDBStore(open_database(folder, memory_limit))
@@ -46,6 +50,7 @@ class DuckDBStore:
         self._untidy = False
         self._asking: set[duckdb.DuckDBPyConnection] = set()
         self._lock = threading.Lock()
+        self._is_failing = False
         self._is_asked = True
         self._is_open = True
 
@@ -53,9 +58,16 @@ class DuckDBStore:
         """Keep all of the batches, or raise and keep none."""
         try:
             self._writing.write(batches)
-        except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException) as error:
-            log.exception("the database can't be written")
+        except duckdb.Error as error:
+            if isinstance(error, BATCHS_OWN_FAULTS):
+                raise
+            if not self._is_failing:
+                self._is_failing = True
+                log.error("the database can't be written; senders are asked to come again: %s", error)
             raise Busy(f"the database can't be written at the moment ({type(error).__name__})") from error
+        if self._is_failing:
+            self._is_failing = False
+            log.warning("the database can be written again")
         self._untidy = True
 
     def tidy(self) -> None:

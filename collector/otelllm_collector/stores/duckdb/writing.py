@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import duckdb
 
 from ...enrich import merge, summarise
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
 from .arrow import table
-
-if TYPE_CHECKING:
-    import duckdb
 
 __all__ = ["Writing"]
 
@@ -65,7 +65,8 @@ class Writing:
             self._insert("metrics", [metric for batch in batches for metric in batch.metrics])
             self._connection.execute("commit")  # one fdatasync
         except BaseException:
-            self._connection.execute("rollback")
+            with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
+                self._connection.execute("rollback")
             raise
         # Only what is committed may be taken for written.
         self._resources |= resources
