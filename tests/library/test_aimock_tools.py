@@ -38,7 +38,7 @@ FIXTURES = {
     ]
 }
 MESSAGES = [{"role": "user", "content": "How is it in Skagen?"}]
-TOOLS = [
+TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
         "function": {"name": name, "description": f"{name} of a place", "parameters": {"type": "object"}},
@@ -112,7 +112,7 @@ def test_responses_tool_calls(otel: Telemetry, app: App, is_streamed: bool) -> N
     """The same through the Responses API."""
     otel.instrument(capture="full")
     asked: dict[str, Any] = {"model": "gpt-4o-mini", "input": MESSAGES[0]["content"]}
-    asked["tools"] = [{"type": "function", **tool["function"], "strict": False} for tool in TOOLS]  # type: ignore[dict-item]
+    asked["tools"] = [{"type": "function", "strict": False, **tool["function"]} for tool in TOOLS]
     result = app.call(app.client.responses.create, **asked, stream=is_streamed)
     if is_streamed:
         app.read(result)
@@ -148,10 +148,9 @@ def test_the_loop_of_an_agent(otel: Telemetry, app: App) -> None:
         return str(app.call(create, model="gpt-4o-mini", messages=messages, tools=TOOLS).choices[0].message.content)
 
     assert guide() == ANSWER
+    tools_run = ["execute_tool get_weather", "execute_tool get_time"]
     names = [span.name for span in otel.spans]
-    assert names == [
-        "chat gpt-4o-mini", "execute_tool get_weather", "execute_tool get_time", "chat gpt-4o-mini", "invoke_agent guide",
-    ]  # fmt: skip
+    assert names == ["chat gpt-4o-mini", *tools_run, "chat gpt-4o-mini", "invoke_agent guide"]
     *children, agent = otel.spans
     assert {span.parent.span_id for span in children if span.parent} == {agent.context.span_id}
     sent = json.loads(str((children[-1].attributes or {})[semconv.INPUT_MESSAGES]))

@@ -223,14 +223,16 @@ def _text(content: str) -> dict[str, str]:
     return {"type": "text", "content": content}
 
 
+SQL = {"type": "tool_call", "id": "call_wire3", "name": "run_sql", "arguments": "select 1"}
+LEGACY = {"type": "tool_call", "name": "get_weather", "arguments": {"city": "Skagen"}}
 PARTS: list[tuple[Surface, str, list[list[dict[str, Any]]]]] = [
     (CHAT, "chat_two.json", [[_text("One.")], [_text("Two, cut")]]),
     (CHAT, "chat_stream_two.sse", [[_text("One.")], [_text("Two, cut")]]),
     (CHAT, "chat_refusal.json", [[_text("I can't help with that.")]]),
     (CHAT, "chat_stream_refusal.sse", [[_text("I can't help with that.")]]),
-    (CHAT, "chat_custom_tool.json", [[{"type": "tool_call", "id": "call_wire3", "name": "run_sql", "arguments": "select 1"}]]),
-    (CHAT, "chat_stream_custom_tool.sse", [[{"type": "tool_call", "id": "call_wire3", "name": "run_sql", "arguments": "select 1"}]]),
-    (CHAT, "chat_function_call.json", [[{"type": "tool_call", "name": "get_weather", "arguments": {"city": "Skagen"}}]]),
+    (CHAT, "chat_custom_tool.json", [[SQL]]),
+    (CHAT, "chat_stream_custom_tool.sse", [[SQL]]),
+    (CHAT, "chat_function_call.json", [[LEGACY]]),
     (CHAT, "chat_stream_reasoning.sse", [[{"type": "reasoning", "content": "Count first."}, _text("It is 42.")]]),
     (CHAT, "chat_stream_azure.sse", [[_text(TEXT)]]),
     (CHAT, "chat_stream_cumulative.sse", [[_text(TEXT)]]),

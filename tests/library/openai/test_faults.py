@@ -44,7 +44,7 @@ def as_in_production() -> Iterator[None]:
     safely.failures.clear()
 
 
-class Broken(Exception):
+class Broken(Exception):  # noqa: N818  it reads as a word
     """What our broken part raises; it must never reach the app."""
 
 

@@ -1,4 +1,4 @@
-"""The SDK's own helpers over streams: they iterate inside, close the response themselves, and are recorded all the same."""
+"""The SDK's own helpers over streams: they iterate inside, close the response themselves, and are recorded."""
 
 from __future__ import annotations
 

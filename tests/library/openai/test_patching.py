@@ -173,7 +173,8 @@ def test_azure_is_told_from_its_client(otel: Telemetry, provider: Provider) -> N
 
 def _python(code: str) -> str:
     script = textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 

@@ -161,7 +161,7 @@ def test_an_unknown_model_has_no_cost(otel: Telemetry, app: App, provider: Provi
 
 
 def test_the_span_has_what_was_asked(otel: Telemetry, app: App, provider: Provider) -> None:
-    """Every parameter under its conventional name and type, whatever type the app gave; sentinels and nulls are nothing."""
+    """Every parameter under its conventional name and type, whatever the app gave; sentinels and nulls are nothing."""
     provider.reply(whole(CHAT.body))
     asked = {
         "temperature": 1, "top_p": 0.5, "max_completion_tokens": 100, "frequency_penalty": 0, "presence_penalty": 0.25,

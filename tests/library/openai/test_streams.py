@@ -38,7 +38,7 @@ def _head(surface: Surface) -> list[bytes]:
 
 
 def _drop(app: App) -> None:
-    """The last reference is gone: openai's streams sit in a cycle of their own, async ones end in a task of the loop."""
+    """The last reference is gone: openai's streams sit in a cycle of their own, async ones end in a task of a loop."""
     gc.collect()
     app.settle()
     gc.collect()
@@ -208,7 +208,7 @@ def test_a_second_end_changes_nothing(otel: Telemetry, app: App, provider: Provi
 def test_a_cancelled_read_ends_the_span_as_cancelled(
     otel: Telemetry, async_app: AsyncApp, provider: Provider, surface: Surface
 ) -> None:
-    """The task that reads is cancelled inside the SDK's iterator: the app sees CancelledError, the provider the close."""
+    """The reading task is cancelled inside the SDK's iterator: the app sees CancelledError, the provider the close."""
     provider.reply(sse(_head(surface), Gate()))
 
     async def go() -> None:

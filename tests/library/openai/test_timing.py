@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .app import App
 
 HELD_S = 0.06
-"""How long a gate is held: measured by the clock that both sides read, so the claims below need no tolerance for load."""
+"""How long a gate is held at least; every claim below is of the kind "not less than this"."""
 
 
 def _hold(gate: Gate) -> threading.Thread:

@@ -200,9 +200,12 @@ def test_an_error_through_a_view(otel: Telemetry, app: App, provider: Provider, 
 
     provider.reply(whole(files.body("openai/error_429.json"), status=429))
     completions = app.client.chat.completions
-    with pytest.raises(openai.RateLimitError):
+
+    def ask() -> Any:
         if view == "raw":
-            app.call(completions.with_raw_response.create, **CHAT.arguments)
-        else:
-            app.within(completions.with_streaming_response.create(**CHAT.arguments), lambda response: response)
+            return app.call(completions.with_raw_response.create, **CHAT.arguments)
+        return app.within(completions.with_streaming_response.create(**CHAT.arguments), lambda response: response)
+
+    with pytest.raises(openai.RateLimitError):
+        ask()
     assert otel.attributes[semconv.ERROR_TYPE] == "rate_limit_exceeded"
