@@ -32,7 +32,7 @@ class Settings:
     allow_remote: bool = False
     body_limit: int = 64 * MB
     """Bytes of a request's body, before and after inflating."""
-    in_flight_limit: int = 256 * MB
+    in_flight_limit: int = 128 * MB
     """Inflated bytes accepted but not yet committed; beyond that senders are asked to come again."""
     sql_timeout_s: float = 30.0
     sql_row_limit: int = 100_000

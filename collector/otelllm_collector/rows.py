@@ -14,11 +14,20 @@ __all__ = [
     "ScopeRow",
     "ScoreRow",
     "SpanRow",
+    "TooMany",
     "TraceRow",
 ]
 
 Hash = bytes
 """16 bytes of BLAKE2b over a message's JSON text."""
+
+
+RECORDS_LIMIT = 100_000
+"""Records of one request. A million empty spans fit into 48 MB and took 2.6 GB as rows; exporters send 512 to 8,192."""
+
+
+class TooMany(Exception):  # noqa: N818  says what happened, as the library's own do
+    """One request brings more records than a batch may hold; nothing of it is kept."""
 
 
 @dataclass(slots=True)
@@ -245,6 +254,13 @@ class Batch:
     logs: list[LogRow] = field(default_factory=list)
     metrics: list[MetricRow] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    _expected: int = 0
+
+    def expect(self, records: int) -> None:
+        """Room for so many more records; raises `TooMany` where one request brings more than a batch may hold."""
+        self._expected += records
+        if self._expected > RECORDS_LIMIT:
+            raise TooMany(f"the request brings more than {RECORDS_LIMIT:,} records; send smaller batches")
 
     def refuse(self, reason: str) -> None:
         """Count one record that is not kept."""

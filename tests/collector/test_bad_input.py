@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from collector.exports import PROTOBUF, as_otlp_json, request, span
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 if TYPE_CHECKING:
     from collector.process import Collector
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 JSON = {"content-type": "application/json"}
 MB = 2**20
 GOOD = request(span()).SerializeToString()
+
+EMPTY_SPANS = gzip.compress(request(*[Span()] * 1_000_000).SerializeToString(), 1)
 
 TABLE = [
     ("garbage", b"\xff\xff\xff\xff garbage", PROTOBUF, 400),
@@ -37,6 +40,7 @@ TABLE = [
     ("a form", b"a=b", {"content-type": "application/x-www-form-urlencoded"}, 415),
     ("plain text", b"{}", {"content-type": "text/plain"}, 415),
     ("100 MB", bytes(100 * MB), PROTOBUF, 413),
+    ("a million empty spans", EMPTY_SPANS, PROTOBUF | {"content-encoding": "gzip"}, 413),
     ("a bomb", gzip.compress(bytes(100 * MB), 1), PROTOBUF | {"content-encoding": "gzip"}, 413),
 ]
 

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otelllm_collector.decode import Undecodable, decode
-from otelllm_collector.rows import Batch
+from otelllm_collector.rows import RECORDS_LIMIT, Batch, TooMany
 
 NOW = 1_795_000_000_000_000_000
 
@@ -225,6 +225,13 @@ def test_deep_nesting_is_refused_and_no_stack_overflows() -> None:
     source["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = [{"key": "deep", "value": value}]
     batch = of_json(source)
     assert (len(batch.spans), sum(batch.refused.values())) == (1, 1)
+
+
+def test_a_request_of_more_records_than_a_batch_may_hold_is_told_so() -> None:
+    message = request(span())
+    message.resource_spans[0].scope_spans[0].spans.extend([Span(span_id=b"12345678")] * RECORDS_LIMIT)
+    with pytest.raises(TooMany, match="smaller batches"):
+        of_protobuf(message)
 
 
 def test_unknown_fields_are_passed_over() -> None:

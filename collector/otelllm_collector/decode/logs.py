@@ -24,6 +24,7 @@ def read_logs(request: ExportLogsServiceRequest, batch: Batch, now_ns: int) -> N
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_logs:
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
+            batch.expect(len(of_scope.log_records))
             for record in of_scope.log_records:
                 if (reason := _fault(record)) is not None:
                     batch.refuse(reason)

@@ -26,6 +26,7 @@ def read_metrics(request: ExportMetricsServiceRequest, batch: Batch, now_ns: int
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
             for metric in of_scope.metrics:
                 for row in _read_points(metric, sender, scope_id, now_ns):
+                    batch.expect(1)
                     if max(row.time_ns, row.start_ns) > MAX_TIME_NS:
                         batch.refuse("the time is beyond the year 2262")
                     else:

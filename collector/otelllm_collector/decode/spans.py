@@ -33,6 +33,7 @@ def read_spans(request: ExportTraceServiceRequest, batch: Batch, now_ns: int) ->
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_spans:
             scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
+            batch.expect(len(of_scope.spans))
             for span in of_scope.spans:
                 if (reason := _fault(span)) is not None:
                     batch.refuse(reason)

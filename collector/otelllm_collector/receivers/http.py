@@ -21,7 +21,7 @@ from ..commits import Commits, Rejected
 from ..decode import Signal, Undecodable, decode
 from ..decode.inflate import ENCODINGS, TooLarge, inflate
 from ..questions import Busy
-from ..rows import Batch
+from ..rows import Batch, TooMany
 
 __all__ = ["OtlpHttp"]
 
@@ -106,7 +106,7 @@ class OtlpHttp:
             )
             if batch.size:
                 await asyncio.wrap_future(self._commits.submit(batch))
-        except TooLarge as error:
+        except (TooLarge, TooMany) as error:
             raise _Refused(413, str(error)) from error
         except Undecodable as error:
             raise _Refused(400, str(error)) from error
