@@ -117,9 +117,16 @@ def _fields(descriptor: Descriptor) -> dict[str, _Field]:
     fields = {}
     for field in descriptor.fields:
         kind = field.message_type.full_name if field.message_type is not None else ""
-        entry = _Field(field.name, field.is_repeated, _converter(field), kind in RECORDS, kind == ATTRIBUTE)
+        entry = _Field(field.name, _is_repeated(field), _converter(field), kind in RECORDS, kind == ATTRIBUTE)
         fields[field.json_name] = fields[field.name] = entry
     return fields
+
+
+def _is_repeated(field: FieldDescriptor) -> bool:
+    # Protobuf before 6.31 has only the label, and those after warn of it.
+    if hasattr(field, "is_repeated"):
+        return bool(field.is_repeated)
+    return bool(field.label == FieldDescriptor.LABEL_REPEATED)
 
 
 def _converter(field: FieldDescriptor) -> Callable[[Any], Any] | None:
