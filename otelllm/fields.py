@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["field", "fields"]
+__all__ = ["field", "fields", "members"]
 
 
 class Fields:
@@ -36,3 +36,20 @@ def fields(value: Any) -> Any:
 def field(thing: Any, name: str) -> Any:
     """`name` of a dict or of an SDK's object; None where it is missing."""
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+
+
+def members(thing: Any) -> Mapping[str, Any]:
+    """The fields of an SDK's object or a dict as a mapping, for what is read a thousand times a stream.
+
+    Asking a pydantic object for a field that it lacks costs 1 to 2 µs in its `__getattr__`; a mapping 0.03.
+    """
+    if isinstance(thing, dict):
+        return thing
+    if isinstance(thing, Fields):
+        return thing._fields
+    found: Mapping[str, Any] = getattr(thing, "__dict__", _NOTHING)
+    extra = getattr(thing, "__pydantic_extra__", None)
+    return {**found, **extra} if extra else found
+
+
+_NOTHING: Mapping[str, Any] = {}

@@ -10,7 +10,8 @@ import orjson
 from ... import semconv
 from ...call import Message, Reading, Request
 from ...spec import Delta
-from .chat import finish_reason, read_attributes, read_error_body
+from .chat import read_attributes, read_error_body
+from .chunks import finish_reason
 from .messages import as_list, text
 from .parameters import merged, read_common
 from .usage import merge_usage, read_usage

@@ -1,0 +1,152 @@
+"""Chat completions folded from chunks: texts joined, tool calls put together from fragments of every shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...call import Message, Part, Reading
+from ...fields import members
+from ...spec import Delta
+from .messages import content_parts, text, tool_call
+
+__all__ = ["finish_choices", "finish_reason", "fold_choices"]
+
+_FINISH = {"tool_calls": "tool_call", "function_call": "tool_call"}
+
+
+def finish_reason(own: str) -> str:
+    """The conventions' word for a finish reason."""
+    return _FINISH.get(own, own)
+
+
+@dataclass(slots=True)
+class _Tool:
+    id: str | None = None
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Choice:
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    tools: list[_Tool] = field(default_factory=list)
+    by_index: dict[int, _Tool] = field(default_factory=dict)
+    audio: list[str] = field(default_factory=list)
+    finish: str | None = None
+
+    def tool(self, index: Any, call_id: str | None) -> _Tool:
+        """The call that a fragment belongs to: by index; a new id at a known index begins a new call; else the last."""
+        known = self.by_index.get(index) if isinstance(index, int) else None
+        if known is None and not isinstance(index, int):
+            known = next((one for one in self.tools if call_id and one.id == call_id), None)
+            if known is None and not call_id and self.tools:
+                known = self.tools[-1]
+        if known is None or (call_id and known.id and call_id != known.id):
+            known = next((one for one in self.tools if call_id and one.id == call_id), None) or self._begin()
+        if isinstance(index, int):
+            self.by_index[index] = known
+        if call_id:
+            known.id = call_id
+        return known
+
+    def _begin(self) -> _Tool:
+        tool = _Tool()
+        self.tools.append(tool)
+        return tool
+
+
+def fold_choices(reading: Reading, choices: Iterable[Any], captures: bool) -> Delta:
+    """Add one chunk's choices to what `reading` holds of each."""
+    if reading.partial is None:
+        reading.partial = {}
+    states: dict[int, _Choice] = reading.partial
+    found: Delta = 0
+    for choice in choices:
+        said = members(choice)
+        index = said.get("index") or 0
+        state = states.get(index)
+        if state is None:
+            state = states[index] = _Choice()
+        if own := said.get("finish_reason"):
+            state.finish = own
+        if (delta := said.get("delta")) is not None:
+            found = max(found, _fold_delta(reading, state, members(delta), captures))
+    return found
+
+
+def finish_choices(reading: Reading, captures: bool) -> None:
+    """Finish reasons and messages of what was folded; nothing the second time."""
+    states: dict[int, _Choice] = reading.partial or {}
+    reading.partial = {}
+    for _, state in sorted(states.items()):
+        if state.finish:
+            reading.own_finish_reasons.append(state.finish)
+            reading.finish_reasons.append(finish_reason(state.finish))
+        if captures and (parts := _parts(state)):
+            message: Message = {"role": "assistant", "parts": parts}
+            reading.messages.append(message)
+
+
+def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], captures: bool) -> Delta:
+    found: Delta = 0
+    if content := delta.get("content"):
+        if not isinstance(content, str):  # compatible servers stream parts, too
+            content = "".join(str(part.get("content", "")) for part in content_parts(content))
+        _keep(reading, state.texts, content, captures)
+        found = 2
+    if tools := delta.get("tool_calls"):
+        found = found or 1
+        for fragment in tools:
+            _fold_tool(reading, state, members(fragment), captures)
+    if refusal := delta.get("refusal"):
+        found = max(found, _keep(reading, state.refusals, refusal, captures))
+    # Compatible servers' own fields for what the model thought.
+    if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+        found = max(found, _keep(reading, state.thoughts, thought, captures))
+    if (legacy := delta.get("function_call")) is not None:
+        found = found or 1
+        said = members(legacy)
+        tool = state.tool(0, None)
+        tool.name += said.get("name") or ""
+        _keep(reading, tool.arguments, said.get("arguments"), captures)
+    if (audio := delta.get("audio")) is not None:
+        found = found or 2
+        _keep(reading, state.audio, members(audio).get("transcript"), captures)
+    return found
+
+
+def _keep(reading: Reading, pieces: list[str], piece: Any, captures: bool) -> Delta:
+    """Count a piece of text, and keep it where content is captured; whether it was one."""
+    if not isinstance(piece, str) or not piece:
+        return 0
+    reading.output_chars += len(piece)
+    if captures:
+        pieces.append(piece)
+    return 1
+
+
+def _fold_tool(reading: Reading, state: _Choice, fragment: Mapping[str, Any], captures: bool) -> None:
+    call_id = fragment.get("id")
+    tool = state.tool(fragment.get("index"), call_id if isinstance(call_id, str) and call_id else None)
+    body = members(fragment.get("function") or fragment.get("custom"))
+    if name := body.get("name"):
+        # Some servers repeat the whole name with every fragment; none sends it in pieces.
+        tool.name = str(name)
+    _keep(reading, tool.arguments, body.get("arguments") or body.get("input"), captures)
+
+
+def _parts(state: _Choice) -> list[Part]:
+    parts: list[Part] = []
+    if state.thoughts:
+        parts.append({"type": "reasoning", "content": "".join(state.thoughts)})
+    parts += content_parts("".join(state.texts))
+    if state.refusals:
+        parts.append(text("".join(state.refusals)))
+    if state.audio:
+        parts.append(text("".join(state.audio)))
+    parts += [tool_call(one.id, one.name, "".join(one.arguments)) for one in state.tools]
+    return parts
