@@ -239,9 +239,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="5 rounds: whether it runs, not how fast")
     options = parser.parse_args()
     rounds = 5 if options.quick else options.rounds
-    print(
-        f"openai {openai.__version__}, Python {sys.version.split()[0]}, {rounds} rounds; µs of CPU, ± half the quartiles\n"
-    )
+    versions = f"openai {openai.__version__}, Python {sys.version.split()[0]}"
+    print(f"{versions}, {rounds} rounds; µs of CPU, ± half the distance of the quartiles\n")
     print(f"{'':16}{'bare':>16}" + "".join(f"{'+ ' + one:>20}" for one in CONTESTANTS[1:]))
     for name, by in measure(rounds).items():
         cells = [f"{by[one][0]:.1f} ± {by[one][1]:.1f}" for one in CONTESTANTS]
