@@ -211,6 +211,17 @@ def test_arrow_for_bulk(collector: Collector) -> None:
     assert table.num_rows == 2
 
 
+BREAKS_LATE = "select cast(if(range = 90000, 'x', '1') as int) from range(95000)"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/vnd.apache.arrow.stream"])
+def test_a_query_that_fails_after_its_first_rows_is_refused(collector: Collector, accept: str) -> None:
+    question = {"sql": BREAKS_LATE, "limit": 100_000}
+    answer = collector.client.post("/api/sql", json=question, headers={"accept": accept})
+    assert answer.status_code == 400
+    assert "'x'" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("query", ["drop table raw.spans", "select * from pg_settings", "select nonsense"])
 def test_arrow_is_no_way_around(collector: Collector, query: str) -> None:
     headers = {"accept": "application/vnd.apache.arrow.stream"}
@@ -251,6 +262,18 @@ def test_a_query_that_takes_too_long_is_ended(store: Any) -> None:
             question(endless, 10, 0.3)
     assert time.monotonic() - began < 5
     assert store.sql("select 1", 10, 10).rows == [(1,)]
+
+
+def test_an_answer_of_gigabytes_is_cut_or_refused(collector: Collector) -> None:
+    query = "select repeat('x', 100000) || range as text from range(5000)"
+    cut = ask(collector, query).json()
+    assert (cut["truncated"], 600 < len(cut["rows"]) < 5000) == (True, True)
+    headers = {"accept": "application/vnd.apache.arrow.stream"}
+    refused = collector.client.post("/api/sql", json={"sql": query}, headers=headers)
+    assert refused.status_code == 400
+    assert "larger than 64 MB" in refused.json()["error"]
+    assert ask(collector, "select repeat('x', 10000000000)").status_code == 400
+    assert collector.is_up()
 
 
 def test_a_query_that_takes_too_much_memory_is_ended(collector: Collector) -> None:

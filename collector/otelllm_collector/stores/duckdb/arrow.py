@@ -14,7 +14,7 @@ from typing import Any
 import nanoarrow as na  # type: ignore[import-untyped]  # nanoarrow publishes no types
 from nanoarrow import ipc
 
-__all__ = ["table", "to_ipc"]
+__all__ = ["Broken", "table", "to_ipc"]
 
 Columns = dict[str, str]
 """A table's columns and their DuckDB types, in order."""
@@ -79,9 +79,33 @@ def _validity(values: Sequence[object]) -> bytes:
     return bytes(bits)
 
 
-def to_ipc(stream: Any) -> bytes:
-    """An Arrow IPC stream of a result."""
-    out = io.BytesIO()
-    with ipc.StreamWriter.from_writable(out) as writer:
-        writer.serialize_stream(stream)
+class Broken(Exception):  # noqa: N818  says what happened, as the library's own do
+    """A result could not be read to its end; the text says why."""
+
+
+class _Bounded(io.BytesIO):
+    """A buffer that refuses to grow beyond its limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self.is_full = False
+
+    def write(self, piece: Any, /) -> int:
+        """Add a piece, or refuse it."""
+        if self.tell() + len(piece) > self._limit:
+            self.is_full = True
+            raise OverflowError
+        return super().write(piece)
+
+
+def to_ipc(stream: Any, limit: int) -> bytes:
+    """An Arrow IPC stream of a result, of at most so many bytes; else `Broken`."""
+    out = _Bounded(limit)
+    try:
+        with ipc.StreamWriter.from_writable(out) as writer:
+            writer.serialize_stream(stream)
+    except RuntimeError as error:  # nanoarrow's own wraps what the database or the buffer raised
+        full = f"the answer is larger than {limit // 2**20} MB; ask for fewer rows or columns at a time"
+        raise Broken(full if out.is_full else str(error)) from error
     return out.getvalue()

@@ -16,7 +16,7 @@ from ...questions import BadQuestion, Busy, Page, SpanFilter, SqlAnswer
 from ...rows import Batch
 from ...sql import sql
 from ..spec import Record
-from .arrow import to_ipc
+from .arrow import Broken, to_ipc
 from .conditions import BUCKETS, KEYS, after, log_condition, span_condition, trace_condition, with_condition
 from .database import cursor, open_database
 from .sandbox import check
@@ -30,6 +30,11 @@ __all__ = ["DuckDBStore", "open_store"]
 
 log = logging.getLogger(__name__)
 
+
+ANSWER_LIMIT = 64 * 1024 * 1024
+"""Bytes of text that the answer to a user's query may hold: ten thousand rows of long prompts are gigabytes."""
+
+STEP = 500
 
 BATCHS_OWN_FAULTS = (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError)
 """Errors that the same batch would meet again. All others, as a full disk, pass: the sender must keep its data."""
@@ -156,14 +161,14 @@ class DuckDBStore:
         with self._cursor() as own, _reading_only(own, query, timeout_s):
             result = own.execute(query)
             columns = [(column[0], str(column[1])) for column in result.description or []]
-            rows = result.fetchmany(limit + 1)
+            rows, truncated = _read(result, limit)
             own.abort()
-            return SqlAnswer(columns, rows[:limit], truncated=len(rows) > limit)
+            return SqlAnswer(columns, rows, truncated)
 
     def sql_arrow(self, query: str, limit: int, timeout_s: float) -> bytes:
         """A user's own query as an Arrow IPC stream."""
         with self._cursor() as own, _reading_only(own, query, timeout_s):
-            return to_ipc(own.sql(query).limit(limit))
+            return to_ipc(own.sql(query).limit(limit), ANSWER_LIMIT)
 
     def _ask(self, query: str, values: dict[str, object]) -> list[Record]:
         with self._cursor() as own:
@@ -189,6 +194,19 @@ class DuckDBStore:
             own.close()
 
 
+def _read(result: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[object, ...]], bool]:
+    """Rows up to the limit of their number or of their text's size, and whether there are more."""
+    rows: list[tuple[object, ...]] = []
+    size = 0
+    while len(rows) <= limit and size < ANSWER_LIMIT:
+        step = result.fetchmany(min(STEP, limit + 1 - len(rows)))
+        if not step:
+            return rows, False
+        rows += step
+        size += sum(len(value) for row in step for value in row if isinstance(value, (str, bytes)))
+    return rows[:limit], True
+
+
 class _reading_only:  # noqa: N801  reads as a word: `with _reading_only(cursor, …):`
     """A checked query's transaction: read-only, ended after `timeout_s`, the user's own errors told as such."""
 
@@ -211,9 +229,9 @@ class _reading_only:  # noqa: N801  reads as a word: `with _reading_only(cursor,
         self._timer.cancel()
         with contextlib.suppress(duckdb.Error):
             self._own.execute("rollback")
-        if isinstance(error, duckdb.InterruptException) and self._is_late:
+        if isinstance(error, (duckdb.Error, Broken)) and self._is_late:
             raise BadQuestion(
                 f"the query took longer than {self._timeout_s:g} s; narrow it by start_time, or ask for fewer columns"
             ) from error
-        if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.InterruptException):
+        if isinstance(error, (duckdb.Error, Broken)) and not isinstance(error, duckdb.InterruptException):
             raise BadQuestion(str(error)) from error
