@@ -56,6 +56,7 @@ def build(
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # exporters follow no redirect: they are told the right path
     return OnlyLoopbackHosts(app) if is_loopback(settings.host) else app
 
 
@@ -110,6 +111,8 @@ async def serve(settings: Settings, store: Store) -> None:
                     lifespan="off",
                     server_header=False,
                     timeout_graceful_shutdown=STOP_WITHIN_S,
+                    # Exporters send every 5 s, uvicorn's own limit: each would meet a connection that is just closing.
+                    timeout_keep_alive=75,
                 ),
                 store.break_off,
             )

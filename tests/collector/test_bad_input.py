@@ -70,9 +70,10 @@ def test_a_wrong_method_is_told_the_right_one(collector: Collector, signal: str,
 
 
 def test_a_wrong_path_is_told_the_right_ones(collector: Collector) -> None:
-    answer = collector.client.post("/v1/trace", content=GOOD, headers=PROTOBUF)
-    assert answer.status_code == 404
-    assert "/v1/traces" in answer.json()["error"]
+    for path in ("/v1/trace", "/v1/traces/", "/", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"):
+        answer = collector.client.post(path, content=GOOD, headers=PROTOBUF)
+        assert answer.status_code == 404
+        assert "/v1/traces" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("is_json", [False, True])
