@@ -200,8 +200,9 @@ STARTS = {
     "import otelllm": ("", "import otelllm"),
     "import otelllm, after openai": ("import openai", "import otelllm"),
     "instrument(), providers given": (
-        "import openai, otelllm; from opentelemetry.sdk.trace import TracerProvider; p = TracerProvider()",
-        "otelllm.instrument(tracer_provider=p)",
+        "import openai, otelllm; from opentelemetry.sdk.trace import TracerProvider as T; "
+        "from opentelemetry.sdk.metrics import MeterProvider as M; t, m = T(), M()",
+        "otelllm.instrument(tracer_provider=t, meter_provider=m)",
     ),
     "instrument(), ours": ("import openai, otelllm", "otelllm.instrument()"),
 }
