@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 ANSWER_LIMIT = 64 * 1024 * 1024
 """Bytes of text that the answer to a user's query may hold: ten thousand rows of long prompts are gigabytes."""
 
-STEP = 500
+STEP = 100
 
 BATCHS_OWN_FAULTS = (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError)
 """Errors that the same batch would meet again. All others, as a full disk, pass: the sender must keep its data."""
@@ -198,7 +198,9 @@ def _read(result: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[obj
     """Rows up to the limit of their number or of their text's size, and whether there are more."""
     rows: list[tuple[object, ...]] = []
     size = 0
-    while len(rows) <= limit and size < ANSWER_LIMIT:
+    while len(rows) <= limit:
+        if size >= ANSWER_LIMIT:
+            return rows, bool(result.fetchmany(1))
         step = result.fetchmany(min(STEP, limit + 1 - len(rows)))
         if not step:
             return rows, False
