@@ -6,6 +6,6 @@ import otelllm
 
 otelllm.instrument(service_name="quickstart", capture="full")
 answer = openai.OpenAI().chat.completions.create(
-    model="gpt-4o-mini", messages=[{"role": "user", "content": "Why is the sky blue? One sentence."}]
+    model="gpt-4o-mini", messages=[{"role": "user", "content": "Why is the sky blue?"}], max_tokens=40
 )
 print(answer.choices[0].message.content)

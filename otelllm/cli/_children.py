@@ -87,8 +87,8 @@ class Children:
 
     def __enter__(self) -> Children:
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):  # Windows has no SIGHUP
-                number = getattr(signal, name)
+            number = getattr(signal, name, None)  # Windows has no SIGHUP, and nohup means it to be ignored
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 self._handlers[number] = signal.signal(number, self._ask)
         return self
 

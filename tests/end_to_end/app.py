@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "otelllm.cli"]
@@ -76,6 +78,16 @@ class Program:
 
 def otelllm(*arguments: str, **env: str) -> Program:
     return Program(*COMMAND, *arguments, **env)
+
+
+def model_server() -> AbstractContextManager[str]:
+    """The example's model server, by its own file: the base URL of a process that ends with the block."""
+    spec = importlib.util.spec_from_file_location("example_model", ROOT / "examples" / "rag_agent" / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.running()
 
 
 def until(done: Callable[[], bool], seconds: float = PATIENCE_S) -> None:

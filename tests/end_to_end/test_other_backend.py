@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from end_to_end.app import ROOT, Program
+from end_to_end.app import ROOT, Program, model_server
 from end_to_end.backend import Backend
 
 from otelllm import semconv
@@ -60,3 +60,18 @@ def test_they_carry_tokens_cost_and_time_to_first_token(backend: Backend) -> Non
 def test_metrics_come_too_and_nothing_else_was_sent(backend: Backend) -> None:
     assert {semconv.METRIC_DURATION, semconv.METRIC_TOKENS} <= backend.metrics
     assert backend.refused == []
+
+
+def test_the_quickstart_makes_one_span_of_one_call() -> None:
+    backend = Backend()
+    with model_server() as url:
+        program = Program(
+            sys.executable, str(ROOT / "examples" / "quickstart.py"),
+            OPENAI_BASE_URL=url, OPENAI_API_KEY="none needed", OTEL_EXPORTER_OTLP_ENDPOINT=backend.url,
+        )  # fmt: skip
+        code = program.wait()
+    backend.close()
+    assert code == 0, program.output
+    assert program.output.strip()
+    assert [span.name for span in backend.spans] == ["chat gpt-4o-mini"]
+    assert backend.services == {"quickstart"}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from otelllm import cli
+from otelllm.cli import demo
 from otelllm.cli._children import Children
 from otelllm.cli._failure import Failure
 from otelllm.cli._options import Address, address
@@ -195,6 +196,23 @@ def test_a_taken_port_is_named_with_the_option_that_chooses_another() -> None:
     assert collector.returncode == dashboard.returncode == 1
 
 
+def test_a_default_port_that_is_taken_is_stepped_around() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = Address("127.0.0.1", taken.getsockname()[1])
+        other = free_or_any(wanted)
+    assert other.host == wanted.host
+    assert other.port not in {0, wanted.port}
+    assert free_or_any(wanted) == wanted
+
+
+def test_the_demo_invites_to_one_answer_in_the_explorer(capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(200, b'{"traces": [{"trace_id": "ab12"}], "next": null}') as (url, _):
+        demo._invite(url, "http://127.0.0.1:8501")
+    told = capsys.readouterr().out
+    assert "http://127.0.0.1:8501/trace?trace_id=ab12\n" in told
+    assert f"otelllm query --url {url} 'select name, request_model" in told
+
+
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     facts = tmp_path / "otelllm-9.dist-info"
     facts.mkdir()
@@ -266,6 +284,19 @@ def test_a_signal_ends_the_wait_and_leaves_the_handlers_as_they_were(modules: Pa
         assert children.asked
     assert signal.getsignal(number) is before
     assert children.code() == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+def test_a_command_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Children():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        with Children() as children:
+            signal.raise_signal(signal.SIGHUP)
+        assert not children.asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
