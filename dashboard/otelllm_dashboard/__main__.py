@@ -43,13 +43,15 @@ _SETTINGS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to stop; the exit code."""
     asked = _asked(arguments)
-    port = asked.port or _free_port()
+    port = _free_port(asked.port)
+    if port is None:
+        print(
+            f"port {asked.port} of {_HOST} is taken; give another with --port, or 0 for any free one", file=sys.stderr
+        )  # noqa: T201
+        return 1
     server = subprocess.Popen(
-        _command(port),
-        env={**os.environ, "OTELLLM_URL": asked.url},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+        _command(port), env={**os.environ, "OTELLLM_URL": asked.url}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )  # fmt: skip
     stopping = _stops_on_signals(server)
     try:
         if not _wait_until_ready(server, port, stopping):
@@ -85,13 +87,18 @@ def _address(text: str) -> str:
 def _command(port: int) -> list[str]:
     app = str(Path(__file__).with_name("app.py"))
     settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "server.port": port}.items()]
-    return [sys.executable, "-m", "streamlit", "run", app, *settings]
+    return [sys.executable, "-m", "otelllm_dashboard.server", app, *settings]
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind((_HOST, 0))
-        return int(taken.getsockname()[1])
+def _free_port(asked: int) -> int | None:
+    """The port that was asked for, or any; None where another server has it: its health must not be taken for ours."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((_HOST, asked))
+        except OSError:
+            return None
+        return int(tried.getsockname()[1])
 
 
 def _stops_on_signals(server: subprocess.Popen[bytes]) -> list[int]:

@@ -44,13 +44,20 @@ def test_each_kind_of_part(part: object, kind: str, head: str, body: str) -> Non
 
 
 def test_a_base64_blob_is_measured_and_not_shown() -> None:
-    (bubble,) = bubbles(detail(input_messages=[{"role": "user", "parts": [{"type": "blob", "content": "QUJD" * 1000}]}]))
+    (bubble,) = bubbles(
+        detail(input_messages=[{"role": "user", "parts": [{"type": "blob", "content": "QUJD" * 1000}]}])
+    )
     assert bubble.parts == [Part("media", "", "blob · 3.0 kB")]
 
 
 @pytest.mark.parametrize(
     ("message", "text"),
-    [({"role": "user", "content": "old shape"}, "old shape"), ("just text", "just text"), (17, "17"), ({"role": "user", "x": 1}, '"x": 1')],
+    [
+        ({"role": "user", "content": "old shape"}, "old shape"),
+        ("just text", "just text"),
+        (17, "17"),
+        ({"role": "user", "x": 1}, '"x": 1'),
+    ],
 )
 def test_messages_of_other_shapes_are_shown(message: object, text: str) -> None:
     (bubble,) = bubbles(detail(input_messages=[message]))

@@ -43,7 +43,9 @@ def test_a_moment_is_in_the_readers_zone() -> None:
     assert fmt.moment(1_795_487_359_675_624_684, zone=timezone(timedelta(hours=2))) == "2026-11-24 04:29:19.675"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(4, "4 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4, "4 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")]
+)
 def test_ago_takes_the_largest_unit(seconds: int, text: str) -> None:
     now = 1_795_487_359_000_000_000
     assert fmt.ago(now - seconds * 1_000_000_000, now_ns=now) == text
@@ -54,7 +56,9 @@ def test_sizes(size: float | None, text: str) -> None:
     assert fmt.size(size) == text
 
 
-@pytest.mark.parametrize(("part", "whole", "text"), [(1, 0, "–"), (None, 3, "–"), (1, 3, "33 %"), (1, 300, "0.3 %"), (0, 9, "0 %")])
+@pytest.mark.parametrize(
+    ("part", "whole", "text"), [(1, 0, "–"), (None, 3, "–"), (1, 3, "33 %"), (1, 300, "0.3 %"), (0, 9, "0 %")]
+)
 def test_a_share_of_nothing_is_a_dash(part: float | None, whole: float, text: str) -> None:
     assert fmt.percent(part, whole) == text
 

@@ -43,7 +43,9 @@ def test_ticks_are_round_and_reach_the_top() -> None:
 
 
 def test_a_table_sorts_by_numbers_and_shows_them_to_a_person() -> None:
-    styled = tables.breakdown([aggregate(key="m", cost_usd=0.0031, duration_p50_ms=340.0), aggregate(key=None)], "model")
+    styled = tables.breakdown(
+        [aggregate(key="m", cost_usd=0.0031, duration_p50_ms=340.0), aggregate(key=None)], "model"
+    )
     frame: Any = styled.data  # type: ignore[attr-defined]  # pandas gives the frame back under this name
     assert frame["Cost"].tolist()[0] == 0.0031
     assert frame["Model"].tolist() == ["m", "(none)"]

@@ -54,7 +54,10 @@ def test_a_large_trace_draws_no_more_rows_than_asked_and_counts_the_rest() -> No
 def test_the_chosen_span_is_drawn_however_deep_it_is() -> None:
     spans = [span("root", None, (0, 9000))]
     for number in range(300):
-        spans += [span(f"p{number}", "root", (number, number + 1)), span(f"c{number}", f"p{number}", (number, number + 1))]
+        spans += [
+            span(f"p{number}", "root", (number, number + 1)),
+            span(f"c{number}", f"p{number}", (number, number + 1)),
+        ]
     rows = tree.rows(tree.grow(spans), keep=["c299"], most=100)
     assert ("c299", 2) in _drawn(rows)
     assert ("p299", 1) in _drawn(rows)

@@ -62,7 +62,9 @@ def _table(summaries: list[TraceSummary]) -> None:
     if cells := picked["selection"].get("cells"):
         row = int(cells[0][0])
         if row < len(summaries):
-            st.switch_page("app_pages/trace.py", query_params={**filters.carried(), "trace_id": summaries[row]["trace_id"]})
+            st.switch_page(
+                "app_pages/trace.py", query_params={**filters.carried(), "trace_id": summaries[row]["trace_id"]}
+            )
 
 
 def _cursors(chosen: filters.Chosen) -> list[str | None]:

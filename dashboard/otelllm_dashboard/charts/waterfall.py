@@ -119,7 +119,9 @@ def _bars(rows: list[Row], origin: int, least_ms: float, critical: Collection[st
         x=[max(row.span["duration_ms"], least_ms) for row in rows],
         marker={
             "color": [
-                palette.faded(palette.OTHER if row.is_rest else palette.colour(row.span["operation"]), _weight(row, critical))
+                palette.faded(
+                    palette.OTHER if row.is_rest else palette.colour(row.span["operation"]), _weight(row, critical)
+                )
                 for row in rows
             ],
             "line": {"color": palette.ERROR, "width": [2 if _failed(row) else 0 for row in rows]},

@@ -1,0 +1,21 @@
+"""Streamlit's server as a child that never outlives its launcher."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from streamlit.web.cli import main
+
+
+def _end_with_parent() -> None:
+    """Our standard input is a pipe that the launcher holds and never writes to: it ends when the launcher does, however it ends."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    main(args=["run", *sys.argv[1:]], prog_name="streamlit")
