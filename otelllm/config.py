@@ -49,6 +49,7 @@ class Settings:
     protocol: str = "http/protobuf"
     endpoint_named: bool = False
     per_chunk_metric: bool = False
+    """OTELLLM_METRIC_PER_CHUNK: also the conventions' time_per_output_chunk, a record a chunk."""
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -23,7 +23,7 @@ _WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 36
 class Instruments:
     """One meter's instruments, with the buckets that the conventions advise."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, *, per_chunk: bool = False) -> None:
         def histogram(name: str, unit: str, bounds: tuple[float, ...], description: str):  # type: ignore[no-untyped-def]  # the API's Histogram is abstract and private by version
             return meter.create_histogram(
                 name, unit=unit, description=description, explicit_bucket_boundaries_advisory=bounds
@@ -33,6 +33,12 @@ class Instruments:
         self._tokens = histogram(semconv.METRIC_TOKENS, "{token}", _TOKENS, "Input and output tokens used.")
         self._first = histogram(
             semconv.METRIC_TIME_TO_FIRST_CHUNK, "s", _SECONDS, "Time to the first chunk of a streamed answer."
+        )
+        # One record costs more than all else that we do a chunk: only where a setting asks for it.
+        self._gap = (
+            histogram(semconv.METRIC_TIME_PER_OUTPUT_CHUNK, "s", _SECONDS, "Time between chunks of a streamed answer.")
+            if per_chunk
+            else None
         )
         self._spans = {
             semconv.EXECUTE_TOOL: histogram(semconv.METRIC_TOOL_DURATION, "s", _SECONDS, "Duration of a tool call."),
@@ -53,6 +59,9 @@ class Instruments:
             self._duration.record((timing.ended - timing.sent) / 1e9, shared)
         if timing.first_chunk is not None:
             self._first.record((timing.first_chunk - timing.sent) / 1e9, shared)
+        if self._gap is not None:
+            for gap in timing.gaps:
+                self._gap.record(gap / 1e9, shared)
         if usage is not None and not usage.estimated:  # the standard metric holds the provider's counts only
             if usage.input is not None:
                 self._tokens.record(usage.input, {**shared, semconv.TOKEN_TYPE: "input"})

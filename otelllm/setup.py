@@ -93,7 +93,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
         )
         emitter = Emitter(
             telemetry.tracer,
-            Instruments(telemetry.meter),
+            Instruments(telemetry.meter, per_chunk=settings.per_chunk_metric),
             Capture(mode, redact=redact, part_bytes=rules.capture.part_bytes, span_bytes=rules.capture.span_bytes),
             content_on_span=settings.content_on_span,
             content_on_event=settings.content_on_event,

@@ -58,7 +58,7 @@ def test_framing_is_not_the_first_token(
     found = otel.attributes
     chunk, token = found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK], found[semconv.TTFT]
     assert 0 < chunk < token < took
-    assert token - chunk >= HELD_S * 0.9
+    assert token >= HELD_S * 0.9  # not `token - chunk`: a busy machine may read the first chunk as late as it likes
     assert type(chunk) is type(token) is float
     assert semconv.TTFT_CONTENT not in found or found[semconv.TTFT_CONTENT] == token
 
@@ -136,3 +136,16 @@ def test_the_time_to_the_first_chunk_is_a_metric(otel: Telemetry, app: App, prov
     assert point.count == 1
     assert point.sum == pytest.approx(otel.attributes[semconv.RESPONSE_TIME_TO_FIRST_CHUNK], rel=1e-6)
     assert semconv.METRIC_TIME_PER_OUTPUT_CHUNK not in metrics
+
+
+def test_time_per_chunk_is_a_metric_only_when_asked_for(
+    otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record a gap costs more than all else a chunk does: OTELLLM_METRIC_PER_CHUNK turns it on."""
+    _read(app, provider, CHAT, CHAT.events)
+    assert semconv.METRIC_TIME_PER_OUTPUT_CHUNK not in otel.metrics()
+    monkeypatch.setenv("OTELLLM_METRIC_PER_CHUNK", "true")
+    otel.instrument()
+    _read(app, provider, CHAT, CHAT.events)
+    (point,) = otel.metrics()[semconv.METRIC_TIME_PER_OUTPUT_CHUNK]
+    assert point.count == otel.spans[-1].attributes[semconv.STREAM_CHUNKS] - 4  # type: ignore[index, operator]  # framing, the first token
