@@ -45,11 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _asked(arguments)
     port = _free_port(asked.port)
     if port is None:
-        print(
-            f"port {asked.port} of {_HOST} is taken; give another with --port, or 0 for any free one", file=sys.stderr
-        )  # noqa: T201
+        told = f"port {asked.port} of {_HOST} is taken; give another with --port, or 0 for any free one"
+        print(told, file=sys.stderr)  # noqa: T201  # what the caller reads
         return 1
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603  # our own interpreter and file; the address is checked
         _command(port), env={**os.environ, "OTELLLM_URL": asked.url}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     )  # fmt: skip
     stopping = _stops_on_signals(server)

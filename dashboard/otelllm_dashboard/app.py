@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from otelllm_dashboard.empty import explained
 from otelllm_dashboard.app_pages import HOME, listed
+from otelllm_dashboard.empty import explained
 
 # Files of our own: Streamlit has the browser fetch a named icon from a font service.
 _ICON = Path(__file__).with_name("icon.svg")

@@ -153,7 +153,7 @@ class SqlAnswer(TypedDict):
     elapsed_ms: float
 
 
-class CollectorAway(Exception):
+class CollectorAway(Exception):  # noqa: N818  # as the library's own: Blocked, RateLimited
     """Nothing that speaks this API answers at the address."""
 
     def __init__(self, url: str, reason: str) -> None:
@@ -162,7 +162,7 @@ class CollectorAway(Exception):
         self.reason = reason
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  # as above
     """The collector answered, with a reason why not."""
 
 

@@ -69,7 +69,7 @@ class Chosen:
 
 
 def carried() -> dict[str, str]:
-    """The range and filters of the address, to give to a page that is opened from here: its way back leads here again."""
+    """The range and filters of the address, to give to a page that is opened from here: its way back leads here."""
     names = ("range", "from", "to", "q", "min_ms", "error", *_CHOICES)
     return {name: st.query_params[name] for name in names if name in st.query_params}
 

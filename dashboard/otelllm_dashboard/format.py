@@ -6,7 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, tzinfo
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")

@@ -11,7 +11,7 @@ from streamlit.web.cli import main
 
 
 def _end_with_parent() -> None:
-    """Our standard input is a pipe that the launcher holds and never writes to: it ends when the launcher does, however it ends."""
+    """Standard input is a pipe that the launcher holds and never writes to: it ends when the launcher does."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

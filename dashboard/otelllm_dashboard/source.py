@@ -5,7 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from otelllm_dashboard.client import (
-    Aggregate, Client, Facet, Filters, SpanDetail, SqlAnswer, TraceAnswer, TracePage, configured_url,
+    Aggregate,
+    Client,
+    Facet,
+    Filters,
+    SpanDetail,
+    SqlAnswer,
+    TraceAnswer,
+    TracePage,
+    configured_url,
 )  # fmt: skip
 
 # Long enough for one page's reruns, short enough that new traces are seen.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import streamlit as st
-from collector import process
 from dashboard.seeds import Seeds, Sower, large_trace, sow
 from streamlit.testing.v1 import AppTest
 
 import otelllm_dashboard
+from collector import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Spans such as an app sends, over OTLP with the OpenTelemetry SDK: a RAG agent's trace, chats, errors, a cancelled stream."""
+"""Spans such as an app sends, over OTLP with the OpenTelemetry SDK: a RAG agent, chats, errors, a cancelled stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ QUESTION = "My headphones hiss after the update. Can I still return them?"
 ANSWER = (
     "Yes. You bought them 12 days ago, so the 30-day return window is open: start it under Orders, and we send a label."
 )
-HOSTILE = "![pixel](http://127.0.0.1:9/pixel.png) <img src=x onerror=alert(1)> [link](http://127.0.0.1:9/) **bold** $x^2$ :red[red]"
+HOSTILE = (
+    "![pixel](http://127.0.0.1:9/pixel.png) <img src=x onerror=alert(1)> "
+    "[link](http://127.0.0.1:9/) **bold** $x^2$ :red[red]"
+)
 
 _DOCUMENTS = [
     ("kb:returns-3", 0.91, "Products may be returned within 30 days of delivery. The label is free."),
@@ -78,7 +81,8 @@ class Sower:
         context = trace.set_span_in_context(parent) if parent else None
         kind = SpanKind.CLIENT if attributes.get(s.PROVIDER) else SpanKind.INTERNAL
         span = self._tracer.start_span(
-            name, context=context, kind=kind, start_time=start_ns + int(ms[0] * 1e6), attributes=dict(attributes), links=links
+            name, context=context, kind=kind, start_time=start_ns + int(ms[0] * 1e6),
+            attributes=dict(attributes), links=links,
         )  # fmt: skip
         for event in events:
             span.add_event(event.name, event.attributes, event.timestamp)
@@ -166,7 +170,8 @@ def agent_trace(sower: Sower, start_ns: int, seeds: Seeds) -> None:
     sower.chat(
         start_ns, (3030, 3400), model="gpt-5-nano", provider="openai", tokens=(212, 6), parent=check,
         **{s.COST: 0.000013, s.COST_STATUS: "exact", s.OUTPUT_TYPE: "json", **who},
-        **{s.INPUT_MESSAGES: json.dumps(asked), s.OUTPUT_MESSAGES: json.dumps([text("assistant", '{"verdict": "fits"}')])},
+        **{s.INPUT_MESSAGES: json.dumps(asked)},
+        **{s.OUTPUT_MESSAGES: json.dumps([text("assistant", '{"verdict": "fits"}')])},
     )  # fmt: skip
 
 
@@ -209,8 +214,9 @@ def _calls(sower: Sower, start_ns: int, agent: Span, who: dict[str, str], seeds:
     talk[0]["parts"].append(picture)
     final = sower.chat(
         start_ns, (1730, 3000), model="gpt-5-mini", provider="openai", tokens=(888, 87), parent=agent,
-        **{s.COST: 0.000396, s.COST_STATUS: "exact", s.TTFT: 0.312, s.USAGE_CACHE_READ: 640, s.REQUEST_STREAM: True, **common},
-        **{s.STREAM_END: "complete", s.INPUT_MESSAGES: json.dumps(talk), s.OUTPUT_MESSAGES: json.dumps([text("assistant", ANSWER)])},
+        **{s.COST: 0.000396, s.COST_STATUS: "exact", s.TTFT: 0.312, s.USAGE_CACHE_READ: 640, **common},
+        **{s.STREAM_END: "complete", s.REQUEST_STREAM: True, s.INPUT_MESSAGES: json.dumps(talk)},
+        **{s.OUTPUT_MESSAGES: json.dumps([text("assistant", ANSWER)])},
     )  # fmt: skip
     seeds.ids["tool-asking"], seeds.ids["answer"] = span_id(first), span_id(final)
 
@@ -236,7 +242,8 @@ def odd_traces(sower: Sower, now_ns: int, seeds: Seeds) -> None:
     minute = 60_000_000_000
     cut = sower.chat(
         now_ns - 5 * minute, (0, 760), model="gpt-5-mini", provider="openai", tokens=(96, 18),
-        **{s.TTFT: 0.21, s.STREAM_END: "cancelled", s.USER_ID: "alan", s.FEATURE: "drafts", s.COST: 0.0001, s.COST_STATUS: "estimated"},
+        **{s.TTFT: 0.21, s.STREAM_END: "cancelled", s.USER_ID: "alan", s.FEATURE: "drafts"},
+        **{s.COST: 0.0001, s.COST_STATUS: "estimated"},
         **{s.INPUT_MESSAGES: json.dumps([text("user", "Write a long poem.")])},
         **{s.OUTPUT_MESSAGES: json.dumps([text("assistant", "In the morning, when the")])},
     )  # fmt: skip
@@ -247,7 +254,8 @@ def odd_traces(sower: Sower, now_ns: int, seeds: Seeds) -> None:
     messages = json.dumps([text("user", HOSTILE)])
     attack = sower.chat(
         now_ns - 7 * minute, (0, 300), model=HOSTILE, provider="openai", tokens=(9, 9),
-        **{s.USER_ID: HOSTILE, s.FEATURE: "tags", s.INPUT_MESSAGES: messages, s.OUTPUT_MESSAGES: messages, "note": HOSTILE},
+        **{s.USER_ID: HOSTILE, s.FEATURE: "tags", s.INPUT_MESSAGES: messages, s.OUTPUT_MESSAGES: messages},
+        note=HOSTILE,
     )  # fmt: skip
     seeds.cancelled, seeds.uncaptured, seeds.hostile = trace_id(cut), trace_id(bare), trace_id(attack)
 
@@ -312,4 +320,4 @@ def sow(url: str, *, now_ns: int | None = None) -> Seeds:
 
 
 if __name__ == "__main__":
-    print(sow(sys.argv[1]))  # to fill a collector by hand
+    print(sow(sys.argv[1]))  # noqa: T201  # to fill a collector by hand

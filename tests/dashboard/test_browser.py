@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from dashboard import explorer as launcher
 from dashboard.seeds import ANSWER, HOSTILE
 from playwright.sync_api import expect, sync_playwright
+
+from dashboard import explorer as launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def test_from_the_list_to_the_trace_to_a_span_and_back(
     page.mouse.move(box["x"] + 60, box["y"] + 6)
     page.mouse.click(box["x"] + 60, box["y"] + 6)
     page.wait_for_url(re.compile(f"span_id={seeds.ids['tool']}"))
-    expect(page.get_by_text("returnable")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("tabpanel", name="Content").get_by_text("returnable")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("link", name="All traces").click()
     page.wait_for_url(re.compile(r"/traces\?feature=support"))
     assert {urlsplit(each).hostname for each in asked if not each.startswith(("data:", "blob:"))} == {"127.0.0.1"}

@@ -31,7 +31,7 @@ def test_instructions_come_first_then_input_then_the_answer() -> None:
         ({"type": "tool_call", "name": "f", "arguments": '{"a": '}, "call", "f", '{"a": '),
         ({"type": "tool_call_response", "id": "c1", "response": "done"}, "result", "result · c1", "done"),
         ({"type": "tool_call_response", "response": [{"type": "text", "content": "done"}]}, "result", "result", "done"),
-        ({"type": "blob", "mime_type": "image/png", "modality": "image", "size": 2048}, "media", "image · image/png · 2.0 kB", ""),
+        ({"type": "blob", "mime_type": "image/png", "size": 2048}, "media", "blob · image/png · 2.0 kB", ""),
         ({"type": "uri", "modality": "image", "uri": "http://x/y.png"}, "media", "image · http://x/y.png", ""),
         ({"type": "file", "modality": "document", "file_id": "f-1"}, "media", "document · f-1", ""),
         ({"type": "hologram", "x": 1}, "json", "hologram", '{\n  "type": "hologram",\n  "x": 1\n}'),

@@ -11,7 +11,15 @@ from otelllm_dashboard import format as fmt
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(None, "–"), (0, "0"), (950, "950"), (999.7, "1 k"), (1200, "1.2 k"), (99_960, "100 k"), (34_000_000, "34 M")],
+    [
+        (None, fmt.NOTHING),
+        (0, "0"),
+        (950, "950"),
+        (999.7, "1 k"),
+        (1200, "1.2 k"),
+        (99_960, "100 k"),
+        (34_000_000, "34 M"),
+    ],
 )
 def test_a_count_has_at_most_four_digits(number: float | None, text: str) -> None:
     assert fmt.count(number) == text
@@ -20,8 +28,8 @@ def test_a_count_has_at_most_four_digits(number: float | None, text: str) -> Non
 @pytest.mark.parametrize(
     ("usd", "text"),
     [
-        (None, "–"), (0, "$0"), (0.0031, "$0.0031"), (0.00021, "$0.00021"), (2.8e-7, "<$0.00001"), (0.02, "$0.020"),
-        (0.999, "$1.00"), (12.4, "$12.40"), (1234.5, "$1,234.50"), (12_345, "$12.3 k"), (-0.5, "-$0.50"),
+        (None, fmt.NOTHING), (0, "$0"), (0.0031, "$0.0031"), (0.00021, "$0.00021"), (2.8e-7, "<$0.00001"),
+        (0.02, "$0.020"), (0.999, "$1.00"), (12.4, "$12.40"), (1234.5, "$1,234.50"), (12_345, "$12.3 k"), (-0.5, "-$0.50"),
     ],
 )  # fmt: skip
 def test_money_has_two_digits_that_mean_something_and_unknown_is_not_zero(usd: float | None, text: str) -> None:
@@ -31,8 +39,8 @@ def test_money_has_two_digits_that_mean_something_and_unknown_is_not_zero(usd: f
 @pytest.mark.parametrize(
     ("ms", "text"),
     [
-        (None, "–"), (0, "0 ms"), (0.42, "0.4 ms"), (9.97, "10 ms"), (340, "340 ms"), (999.6, "1.00 s"), (1240, "1.24 s"),
-        (12_400, "12.4 s"), (59_996, "1 min 0 s"), (125_000, "2 min 5 s"), (4_000_000, "1 h 6 min"),
+        (None, fmt.NOTHING), (0, "0 ms"), (0.42, "0.4 ms"), (9.97, "10 ms"), (340, "340 ms"), (999.6, "1.00 s"),
+        (1240, "1.24 s"), (12_400, "12.4 s"), (59_996, "1 min 0 s"), (125_000, "2 min 5 s"), (4_000_000, "1 h 6 min"),
     ],
 )  # fmt: skip
 def test_a_duration_is_in_the_unit_that_fits_it(ms: float | None, text: str) -> None:
@@ -51,13 +59,16 @@ def test_ago_takes_the_largest_unit(seconds: int, text: str) -> None:
     assert fmt.ago(now - seconds * 1_000_000_000, now_ns=now) == text
 
 
-@pytest.mark.parametrize(("size", "text"), [(None, "–"), (12, "12 B"), (48_213, "48.2 kB"), (3_400_000, "3.4 MB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(None, fmt.NOTHING), (12, "12 B"), (48_213, "48.2 kB"), (3_400_000, "3.4 MB")]
+)
 def test_sizes(size: float | None, text: str) -> None:
     assert fmt.size(size) == text
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "text"), [(1, 0, "–"), (None, 3, "–"), (1, 3, "33 %"), (1, 300, "0.3 %"), (0, 9, "0 %")]
+    ("part", "whole", "text"),
+    [(1, 0, fmt.NOTHING), (None, 3, fmt.NOTHING), (1, 3, "33 %"), (1, 300, "0.3 %"), (0, 9, "0 %")],
 )
 def test_a_share_of_nothing_is_a_dash(part: float | None, whole: float, text: str) -> None:
     assert fmt.percent(part, whole) == text

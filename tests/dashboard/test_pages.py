@@ -137,8 +137,8 @@ def test_a_row_opens_its_trace_and_keeps_the_filters_for_the_way_back(page: Page
 def test_the_trace_shows_its_sums_and_the_answer(page: Page, url: str, seeds: Seeds) -> None:
     at = page(url, "trace", trace_id=seeds.agent)
     assert _metrics(at) == {
-        "Time": "3.42 s", "Cost": "$0.0026", "Tokens in": "1.8 k", "Tokens out": "124", "First token": "312 ms", "Calls": "5",
-        "Errors": "0",
+        "Time": "3.42 s", "Cost": "$0.0026", "Tokens in": "1.8 k", "Tokens out": "124", "First token": "312 ms",
+        "Calls": "5", "Errors": "0",
     }  # fmt: skip
     said = _said(at)
     assert ANSWER in said

@@ -14,10 +14,13 @@ _AGENT = [
     span("search", "root", (10, 60), name="retrieval kb", operation="retrieval", retrieval_count=5),
     span("rank", "root", (60, 100), name="rerank m", operation="rerank", rerank_in=5, rerank_out=3),
     span(
-        "chat", "root", (100, 900), name="chat gemma", operation="chat", input_tokens=120, output_tokens=24, ttft_ms=80.0,
-        cost_usd=0.0002,
+        "chat", "root", (100, 900), name="chat gemma", operation="chat", input_tokens=120, output_tokens=24,
+        ttft_ms=80.0, cost_usd=0.0002,
     ),
-    span("broken", "root", (900, 990), name="execute_tool t", operation="execute_tool", status="error", error_type="timeout"),
+    span(
+        "broken", "root", (900, 990), name="execute_tool t", operation="execute_tool", status="error",
+        error_type="timeout",
+    ),
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """One file a page: TITLE, ICON, ORDER, and draw(); a new file here is a new page. The file's name is its address.
 
-Not called `pages`: Streamlit takes a folder of that name beside the app for its older kind of app, and answers a deep link
-that is the first request after a start with the bare file, without the app around it (1.67).
+Not called `pages`: Streamlit takes a folder of that name beside the app for its older kind of app, and answers a deep
+link that is the first request after a start with the bare file, without the app around it (1.67).
 """
 
 from __future__ import annotations

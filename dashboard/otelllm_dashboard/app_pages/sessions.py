@@ -31,7 +31,8 @@ def draw() -> None:
         return
     picked = st.dataframe(
         tables.breakdown(rows, "session"), hide_index=True, key="sessions-table", on_select="rerun",
-        selection_mode="single-cell", row_height=36, height=min(38 + 36 * len(rows), 760), placeholder=fmt.NOTHING, alt="Sessions, the busiest first",
+        selection_mode="single-cell", row_height=36, placeholder=fmt.NOTHING,
+        height=min(38 + 36 * len(rows), 760), alt="Sessions, the busiest first",
     )  # fmt: skip
     st.caption("A click on a row lists its traces.")
     cells = picked["selection"].get("cells")

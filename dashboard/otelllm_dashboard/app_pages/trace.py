@@ -114,11 +114,9 @@ def _tools(grown: tree.Tree, selected: str) -> tuple[Collection[str] | None, Col
         if failed:
             # The deepest failure is where it began: its parents only report it.
             first = next(
-                (
-                    one
-                    for one in failed
-                    if not any(grown.spans[c]["status"] == "error" for c in grown.children.get(one, ()))
-                )
+                one
+                for one in failed
+                if not any(grown.spans[c]["status"] == "error" for c in grown.children.get(one, ()))
             )
             st.button(
                 "First error", icon=":material/error:", on_click=_select, args=(first,), type="tertiary",
@@ -145,8 +143,8 @@ def _folding(grown: tree.Tree, selected: str) -> None:
         )  # fmt: skip
         if len(grown.spans) > tree.MOST_ROWS and st.session_state.get("top") != selected:
             st.button(
-                "Only this", icon=":material/center_focus_strong:", type="tertiary", on_click=_look_at, args=(selected,),
-                help="Draw only the chosen span and what is below it",
+                "Only this", icon=":material/center_focus_strong:", type="tertiary", on_click=_look_at,
+                args=(selected,), help="Draw only the chosen span and what is below it",
             )  # fmt: skip
     if st.session_state.get("top") in grown.spans:
         st.button("Whole trace", icon=":material/zoom_out_map:", type="tertiary", on_click=_look_at, args=(None,))

@@ -67,6 +67,7 @@ def searchable(span: Span) -> str:
     """Everything short about a span in one lower-case line, to look for words in."""
     fields = (
         span["name"], span["operation"], span["provider"], span["request_model"], span["response_model"],
-        span["tool_name"], span["agent_name"], span["workflow_name"], span["error_type"], span["service"], span["span_id"],
+        span["tool_name"], span["agent_name"], span["workflow_name"], span["error_type"], span["service"],
+        span["span_id"],
     )  # fmt: skip
     return " ".join(str(value) for value in fields if value).lower()

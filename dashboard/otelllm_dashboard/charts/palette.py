@@ -19,7 +19,7 @@ _BY_OPERATION = {
 }
 OTHER = "#94a3b8"
 ERROR = "#e5484d"
-FIRST_TOKEN = "#facc15"
+FIRST_TOKEN = "#facc15"  # noqa: S105  # a colour, no secret
 FAINT = "rgba(128,128,128,0.30)"
 BAND = "rgba(99,102,241,0.14)"
 GREY_TEXT = "#8b8f98"

@@ -83,12 +83,13 @@ def _dressed(drawing: go.Figure, shown: Shown, has_legend: bool) -> go.Figure:
         hovermode="x unified",
         dragmode=False,
         showlegend=has_legend,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}, "traceorder": "normal"},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11},
+                "traceorder": "normal"},
         xaxis={"showgrid": False, "fixedrange": True, "tickfont": {"size": 11}, "nticks": 7},
         yaxis={
             "fixedrange": True, "rangemode": "tozero", "tickvals": ticks, "ticktext": [shown(tick) for tick in ticks],
-            "range": [0, max(highest * 1.05, ticks[-1], step)], "tickfont": {"size": 11}, "gridcolor": "rgba(128,128,128,0.16)",
-            "zeroline": False,
+            "range": [0, max(highest * 1.05, ticks[-1], step)], "tickfont": {"size": 11},
+            "gridcolor": "rgba(128,128,128,0.16)", "zeroline": False,
         },
     )  # fmt: skip
     return drawing

@@ -1,4 +1,4 @@
-"""The waterfall of a trace: a tree of names on the left, one bar a span on the right, in milliseconds from its start."""
+"""A trace's waterfall: names as a tree on the left, one bar a span on the right, in milliseconds from the start."""
 
 from __future__ import annotations
 
