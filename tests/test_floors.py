@@ -26,7 +26,15 @@ FLOORS: dict[str, dict[str, int]] = {
         "testing": 9,
         "cli": 10,
     },
-    "otelllm_collector": {},
+    "otelllm_collector": {
+        "config": 0, "questions": 0, "rows": 0, "sql": 0,
+        "answers": 1, "arguments": 1, "commits": 1, "enrich": 1, "normalise": 1,
+        "decode": 2, "hosts": 2,
+        "stores": 3,
+        "asker": 4, "receivers": 4,
+        "api": 5,
+        "__main__": 6,
+    },
     "otelllm_dashboard": {},
 }  # fmt: skip
 PLACES = {
