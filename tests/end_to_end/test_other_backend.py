@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from end_to_end.app import ROOT, Program, model_server
-from end_to_end.backend import Backend
+from receiver import Receiver, attributes
 
 from otelllm import semconv
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def backend() -> Backend:
+def backend() -> Receiver:
     """A backend that `examples/other_backend.py` has sent its spans to."""
-    backend = Backend()
-    program = Program(sys.executable, str(ROOT / "examples" / "other_backend.py"), backend.url)
+    backend = Receiver()
+    program = Program(sys.executable, str(ROOT / "examples" / "other_backend.py"), backend.endpoint)
     code = program.wait()
     backend.close()
     assert code == 0, program.output
@@ -30,7 +30,7 @@ def backend() -> Backend:
     return backend
 
 
-def test_another_backend_gets_the_same_spans(backend: Backend, api: Api) -> None:
+def test_another_backend_gets_the_same_spans(backend: Receiver, api: Api) -> None:
     names = {span.span_id: span.name for span in backend.spans}
     there = Counter((span.name, names.get(span.parent_span_id)) for span in backend.spans)
     ours: Counter[tuple[str, str | None]] = Counter()
@@ -39,39 +39,34 @@ def test_another_backend_gets_the_same_spans(backend: Backend, api: Api) -> None
         own = {span["span_id"]: span["name"] for span in spans}
         ours.update((span["name"], own.get(span["parent_span_id"])) for span in spans)
     assert there == ours
-    assert backend.services == {"lamp-shop"}
+    assert {resource["service.name"] for resource in backend.resources} == {"lamp-shop"}
 
 
-def test_they_carry_tokens_cost_and_time_to_first_token(backend: Backend) -> None:
-    streamed = [
-        {one.key: one.value for one in span.attributes}
-        for span in backend.spans
-        if any(one.key == semconv.REQUEST_STREAM for one in span.attributes) and span.name == "chat gemma-3-270m"
-    ]
-    whole = [call for call in streamed if call[semconv.STREAM_END].string_value == "complete"]
-    assert len(whole) == 5
-    for call in whole:
-        assert call[semconv.USAGE_INPUT].int_value > 0
-        assert call[semconv.USAGE_OUTPUT].int_value > 0
-        assert call[semconv.TTFT].double_value > 0
-        assert call[semconv.COST].double_value > 0
+def test_they_carry_tokens_cost_and_time_to_first_token(backend: Receiver) -> None:
+    calls = [attributes(span) for span in backend.spans if span.name == "chat gemma-3-270m"]
+    streams = [call for call in calls if call.get(semconv.STREAM_END) == "complete"]
+    assert len(streams) == 5
+    for call in streams:
+        assert call[semconv.USAGE_INPUT] > 0
+        assert call[semconv.USAGE_OUTPUT] > 0
+        assert call[semconv.TTFT] > 0
+        assert call[semconv.COST] > 0
 
 
-def test_metrics_come_too_and_nothing_else_was_sent(backend: Backend) -> None:
-    assert {semconv.METRIC_DURATION, semconv.METRIC_TOKENS} <= backend.metrics
-    assert backend.refused == []
+def test_metrics_come_too(backend: Receiver) -> None:
+    assert {semconv.METRIC_DURATION, semconv.METRIC_TOKENS} <= {metric.name for metric in backend.metrics}
 
 
 def test_the_quickstart_makes_one_span_of_one_call() -> None:
-    backend = Backend()
+    backend = Receiver()
     with model_server() as url:
         program = Program(
             sys.executable, str(ROOT / "examples" / "quickstart.py"),
-            OPENAI_BASE_URL=url, OPENAI_API_KEY="none needed", OTEL_EXPORTER_OTLP_ENDPOINT=backend.url,
+            OPENAI_BASE_URL=url, OPENAI_API_KEY="none needed", OTEL_EXPORTER_OTLP_ENDPOINT=backend.endpoint,
         )  # fmt: skip
         code = program.wait()
     backend.close()
     assert code == 0, program.output
     assert program.output.strip()
     assert [span.name for span in backend.spans] == ["chat gpt-4o-mini"]
-    assert backend.services == {"quickstart"}
+    assert backend.resources[0]["service.name"] == "quickstart"

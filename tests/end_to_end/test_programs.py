@@ -37,7 +37,7 @@ def test_up_runs_collector_and_dashboard_until_it_is_told_to_stop(tmp_path: Path
 
 def test_a_demo_that_is_interrupted_while_the_agent_runs_stops_cleanly(tmp_path: Path) -> None:
     program = otelllm("demo", "--http", "127.0.0.1:0", "--port", "0", TMPDIR=str(tmp_path))
-    program.after("  ada: ")
+    program.after("otelllm dashboard ready: ")
     assert program.stop() == 0, program.output
     assert program.left() == []
     assert list(tmp_path.iterdir()) == [], "its own data folder is gone"
