@@ -30,13 +30,22 @@ def _input_message(item: Any) -> Message:
             "parts": content_parts(field(item, "content")),
         }
     if kind in _RESULTS:
-        output = field(item, "output")
-        response = output if isinstance(output, str) else content_parts(output) or _plain(output)
+        response = _result(field(item, "output"))
         return {
             "role": "tool",
             "parts": [{"type": "tool_call_response", "id": field(item, "call_id"), "response": response}],
         }
     return {"role": "assistant", "parts": output_parts(item)}
+
+
+def _result(output: Any) -> Any:
+    """What a tool gave back: a text, content parts (a screenshot alone is one), or whatever else it is."""
+    if isinstance(output, str):
+        return output
+    pieces = [output] if field(output, "type") == "computer_screenshot" else as_list(output)
+    if pieces and all(field(piece, "type") for piece in pieces):
+        return content_parts(pieces)
+    return _plain(output)
 
 
 def output_parts(item: Any) -> list[Part]:

@@ -66,7 +66,7 @@ def _part(piece: Any) -> Part | None:
         return text(field(piece, "text") or "")
     if kind == "refusal":
         return text(field(piece, "refusal") or "")
-    if kind in {"image_url", "input_image"}:
+    if kind in {"image_url", "input_image", "computer_screenshot"}:
         image = field(piece, "image_url")
         url = image if isinstance(image, str) else field(image, "url")
         if isinstance(url, str):

@@ -10,6 +10,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import openai
 import pytest
 from openai.resources.beta.responses.responses import AsyncResponses as AsyncBetaResponses
@@ -19,7 +20,7 @@ from openai.resources.completions import AsyncCompletions as AsyncTextCompletion
 from openai.resources.completions import Completions as TextCompletions
 from openai.resources.embeddings import AsyncEmbeddings, Embeddings
 from openai.resources.responses.responses import AsyncResponses, Responses
-from wire.server import sse, whole
+from wire.server import Gate, sse, whole
 
 import otelllm
 from otelllm import semconv
@@ -133,6 +134,43 @@ def test_a_stream_that_outlives_us_ends_its_span(otel: Telemetry, app: App, prov
     otelllm.uninstrument()
     assert len(first + app.read(stream)) == 13
     assert len(otel.spans) <= 1
+
+
+def test_somebody_elses_patch_over_ours_is_theirs(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
+    """We don't undo it, our own below it passes through, and instrumenting again makes one span, not two."""
+    ours = Completions.__dict__["create"]
+
+    def theirs(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return ours(self, *args, **kwargs)
+
+    provider.always = whole(CHAT.body)
+    Completions.create = theirs  # type: ignore[method-assign]
+    try:
+        sync_app.client.chat.completions.create(**CHAT.arguments)
+        assert len(otel.spans) == 1
+        otelllm.uninstrument()
+        assert Completions.__dict__["create"] is theirs
+        sync_app.client.chat.completions.create(**CHAT.arguments)
+        assert len(otel.spans) == 1
+        otel.instrument()
+        sync_app.client.chat.completions.create(**CHAT.arguments)
+        assert len(otel.spans) == 2
+    finally:
+        otelllm.uninstrument()
+        Completions.create = ours.__wrapped__
+
+
+def test_the_older_http_library(otel: Telemetry, provider: Provider) -> None:
+    """A client on httpx, which the SDK still takes beside httpx2: whole, read to the end, and left early."""
+    http = httpx.Client(verify=False)
+    with openai.OpenAI(api_key="k", base_url=provider.url, max_retries=0, http_client=http) as client:  # type: ignore[arg-type]
+        provider.reply(whole(CHAT.body), sse(CHAT.events), sse(CHAT.events[:3], Gate()))
+        client.chat.completions.create(**CHAT.arguments)
+        assert len(list(client.chat.completions.create(**CHAT.streaming))) == 13
+        with client.chat.completions.create(**CHAT.streaming) as stream:
+            next(stream)
+    ends = [(span.attributes or {}).get(semconv.STREAM_END) for span in otel.spans]
+    assert ends == [None, "complete", "closed"]
 
 
 def test_clients_copy_and_module_level_calls(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:

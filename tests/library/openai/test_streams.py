@@ -320,6 +320,30 @@ def test_a_blocked_stream_sends_nothing(
     assert (found[semconv.STREAM_END], found[semconv.VERDICT]) == ("blocked", "block")
 
 
+def test_cancelled_between_two_chunks(otel: Telemetry, async_app: AsyncApp, provider: Provider) -> None:
+    """The app's own await inside `async with` is cancelled: the SDK closes the stream, and that is no plain close."""
+    provider.reply(sse(_head(CHAT), Gate()))
+
+    async def go() -> None:
+        started = asyncio.Event()
+
+        async def work() -> None:
+            async with await CHAT.method(async_app.client)(**CHAT.streaming) as stream:
+                async for _ in stream:
+                    started.set()
+                    await asyncio.Event().wait()
+
+        task = asyncio.create_task(work())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async_app.runner.run(go())
+    provider.last.wait_left()
+    assert (otel.attributes[semconv.STREAM_END], otel.attributes[semconv.ERROR_TYPE]) == ("cancelled", "cancelled")
+
+
 def test_a_stop_button(otel: Telemetry, async_app: AsyncApp, provider: Provider) -> None:
     """One task reads, another closes the stream: whatever the reader is raised, the app closed it."""
     provider.reply(sse(_head(CHAT), Gate()))

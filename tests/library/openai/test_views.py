@@ -124,7 +124,7 @@ def test_streaming_view_read_in_other_ways(
 
 def _take(app: App, response: Any, how: str) -> Any:
     result = getattr(response, how)()
-    if how not in {"iter_bytes", "iter_lines"}:
+    if not how.startswith("iter_"):
         return result
     if app.kind == "sync":
         return list(result)
@@ -148,6 +148,16 @@ def test_streaming_view_of_a_stream(otel: Telemetry, app: App, provider: Provide
     assert len(chunks) == len(surface.events) - (surface is not RESPONSES)
     _recorded(otel, surface)
     assert otel.attributes[semconv.STREAM_END] == "complete"
+
+
+@pytest.mark.parametrize("how", ["read", "iter_bytes", "iter_lines", "iter_text"])
+def test_streaming_view_of_a_stream_read_as_bytes(otel: Telemetry, app: App, provider: Provider, how: str) -> None:
+    """The app takes the events' bytes and never makes a stream: the span ends as complete all the same."""
+    provider.reply(sse(CHAT.events))
+    manager = app.client.chat.completions.with_streaming_response.create(**CHAT.streaming)
+    assert app.within(manager, lambda response: _take(app, response, how))
+    assert otel.attributes[semconv.STREAM_END] == "complete"
+    assert semconv.ERROR_TYPE not in otel.attributes
 
 
 @pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
