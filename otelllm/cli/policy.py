@@ -26,12 +26,13 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Name the first thing in the file that can't be used, if there is one."""
+    """Name the first thing in the file that can't be used; if there is none, what the file says."""
     from ..policy import load  # noqa: PLC0415  the rules' code is wanted by this command only
 
     try:
-        load(Path(args.file))
+        policy = load(Path(args.file))
     except BadConfig as error:
         raise Failure(str(error)) from error
-    print(f"{args.file} can be used")
+    content = policy.capture.content or "left to the app"
+    print(f"{args.file} can be used: version {policy.version}, content {content}, kill switches {len(policy.kill)}")
     return 0

@@ -327,3 +327,22 @@ def test_doctor_finds_what_is_wrong_and_says_so_by_its_exit_code(tmp_path: Path)
     assert (off.returncode, bad.returncode) == (1, 1)
     assert "WRONG  environment: OTELLLM_DISABLED is set" in off.stdout
     assert "WRONG  environment: OTELLLM_ON_BAD_POLICY 'maybe' is not one of" in bad.stdout
+
+
+def test_a_policy_is_told_or_its_first_mistake_is_named(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text('[capture]\ncontent = "full"\n[[kill]]\nwhen = { feature = "support" }\n')
+    bad.write_text('[capture]\ncontent = "everything"\n')
+    told, refused = otelllm("policy", "check", str(good)), otelllm("policy", "check", str(bad))
+    assert told.returncode == 0, told.stderr
+    assert re.fullmatch(r".*good.toml can be used: version \w+, content full, kill switches 1\n", told.stdout)
+    assert refused.returncode == 1
+    assert f"otelllm: {bad}:2: " in refused.stderr
+    assert "'everything'" in refused.stderr
+
+
+def test_doctor_checks_the_policy_too(tmp_path: Path) -> None:
+    (tmp_path / "otelllm.toml").write_text('[capture]\ncontent = "everything"\n')
+    told = otelllm("doctor", cwd=tmp_path)
+    assert told.returncode == 1
+    assert "WRONG  policy: otelllm.toml:2: " in told.stdout
