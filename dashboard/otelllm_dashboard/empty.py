@@ -65,10 +65,10 @@ def no_traces(*, is_filtered: bool) -> None:
 def no_content() -> None:
     """A call without messages: capture is off unless somebody turns it on."""
     with st.container(border=True):
-        st.markdown(
-            ":material/visibility_off: **The conversation was not captured.** Prompts and answers are kept only where"
+        st.markdown(":material/visibility_off: **The conversation was not captured**")
+        st.caption(
+            "Prompts and answers are kept only where the app asks: in code, in `otelllm.toml`, or by a variable."
         )
-        st.markdown("the app asks for it. Turn it on in code, in `otelllm.toml`, or in the environment:")
         st.code(_CAPTURE_CODE, language="python")
         st.code(_CAPTURE_FILE, language="toml")
-        st.code(_CAPTURE_ENV, language="shell", wrap_lines=True)
+        st.code(_CAPTURE_ENV, language="shell")

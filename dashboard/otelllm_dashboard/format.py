@@ -9,6 +9,8 @@ from datetime import UTC, datetime, tzinfo
 NOTHING = "\N{EN DASH}"
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# What Streamlit's Markdown turns into links even where every character of it is escaped.
+_LINKED = re.compile(r"(?i)(https?:|www|@)(?=[/.\w])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -103,7 +105,13 @@ def plain(text: object, *, length: int = 200) -> str:
 
     Names and models come from whoever sends spans: an image in one of them must not be fetched by the reader's browser.
     """
-    return _PUNCTUATION.sub(r"\\\1", clipped(str(text), length))
+    unlinked = _LINKED.sub("\\1\N{WORD JOINER}", clipped(str(text), length))
+    return _PUNCTUATION.sub(r"\\\1", unlinked)
+
+
+def badge(text: object, *, length: int = 60) -> str:
+    """Plain text for `st.badge`, which escapes square brackets itself: escaped twice they would be brackets again."""
+    return plain(text, length=length).replace("\\[", "[").replace("\\]", "]")
 
 
 def label(text: object, *, length: int = 60) -> str:

@@ -131,6 +131,7 @@ def test_a_strangers_text_is_shown_and_nothing_in_it_is_fetched_or_run(
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     page.goto(f"{running}/trace?trace_id={seeds.hostile}")
     expect(page.get_by_text(HOSTILE).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("a[href*=':9']")).to_have_count(0)
     for tab in ("Attributes", "Raw"):
         page.get_by_role("tab", name=tab).click()
     expect(page.get_by_role("button", name="Download JSON")).to_be_visible(timeout=PATIENCE_MS)

@@ -29,7 +29,8 @@ def test_a_count_has_at_most_four_digits(number: float | None, text: str) -> Non
     ("usd", "text"),
     [
         (None, fmt.NOTHING), (0, "$0"), (0.0031, "$0.0031"), (0.00021, "$0.00021"), (2.8e-7, "<$0.00001"),
-        (0.02, "$0.020"), (0.999, "$1.00"), (12.4, "$12.40"), (1234.5, "$1,234.50"), (12_345, "$12.3 k"), (-0.5, "-$0.50"),
+        (0.02, "$0.020"), (0.999, "$1.00"), (12.4, "$12.40"), (1234.5, "$1,234.50"), (12_345, "$12.3 k"),
+        (-0.5, "-$0.50"),
     ],
 )  # fmt: skip
 def test_money_has_two_digits_that_mean_something_and_unknown_is_not_zero(usd: float | None, text: str) -> None:
@@ -76,7 +77,18 @@ def test_a_share_of_nothing_is_a_dash(part: float | None, whole: float, text: st
 
 def test_markdown_in_a_name_is_escaped() -> None:
     told = fmt.plain("![x](http://a/b.png) <b> :red[y] $z$ `c`\n# d")
-    assert told == r"\!\[x\]\(http\:\/\/a\/b\.png\) \<b\> \:red\[y\] \$z\$ \`c\` \# d"
+    assert told.replace("\N{WORD JOINER}", "") == r"\!\[x\]\(http\:\/\/a\/b\.png\) \<b\> \:red\[y\] \$z\$ \`c\` \# d"
+
+
+@pytest.mark.parametrize("text", ["see http://a.b/c", "HTTPS://a.b", "www.a.b", "ada@shop.example"])
+def test_an_address_in_a_name_is_no_link(text: str) -> None:
+    told = fmt.plain(text)
+    assert "\N{WORD JOINER}" in told
+    assert told.replace("\N{WORD JOINER}", "").replace("\\", "") == text
+
+
+def test_a_badges_brackets_are_left_to_streamlit_which_escapes_them() -> None:
+    assert fmt.badge("a[b]*") == r"a[b]\*"
 
 
 def test_a_figures_label_has_no_tags_and_no_line_breaks() -> None:

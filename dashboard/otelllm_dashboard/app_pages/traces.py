@@ -82,11 +82,15 @@ def _pager(cursors: list[str | None], following: str | None) -> None:
         return
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.caption(f"Page {len(cursors)}", width="content")
-        st.button("Newer", icon=":material/chevron_left:", disabled=len(cursors) == 1, on_click=cursors.pop)
+        st.button("Newer", icon=":material/chevron_left:", disabled=len(cursors) == 1, on_click=_newer)
         st.button(
             "Older", icon=":material/chevron_right:", icon_position="right", disabled=following is None,
             on_click=cursors.append, args=(following,),
         )  # fmt: skip
+
+
+def _newer() -> None:
+    st.session_state["cursors"].pop()
 
 
 if __name__ == "__main__":

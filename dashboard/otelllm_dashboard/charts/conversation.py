@@ -128,11 +128,11 @@ def _draw_part(part: Part) -> None:
         with st.expander("Reasoning", icon=":material/neurology:"):
             draw_text(part.body)
     elif part.kind == "media":
-        st.badge(fmt.plain(part.head), icon=":material/attachment:", color="gray")
+        st.badge(fmt.badge(part.head, length=200), icon=":material/attachment:", color="gray")
     elif part.kind in ("call", "result", "json"):
         icon = {"call": ":material/build:", "result": ":material/output:", "json": ":material/data_object:"}[part.kind]
         if part.head:
-            st.badge(fmt.plain(part.head), icon=icon, color="orange" if part.kind == "call" else "gray")
+            st.badge(fmt.badge(part.head, length=200), icon=icon, color="orange" if part.kind == "call" else "gray")
         draw_text(part.body, is_code=part.kind != "result" or fmt.opened_json(part.body) is not None)
     else:
         draw_text(part.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -12,6 +13,8 @@ from otelllm_dashboard.charts import conversation, facts
 from otelllm_dashboard.charts.palette import CALLS
 from otelllm_dashboard.client import Json, SpanDetail
 from otelllm_dashboard.empty import no_content
+
+Colour = Literal["blue", "violet", "gray", "green", "orange"]
 
 _TALKS = CALLS - {"embeddings", "rerank"}
 _RAW_SHOWN = 200_000  # characters: the browser's JSON view takes seconds over more
@@ -48,14 +51,14 @@ def _head(span: SpanDetail, link: str) -> None:
                 st.code(value, language=None, wrap_lines=True)
     with st.container(horizontal=True, gap="xsmall"):
         for text, icon, colour in _badges(span):
-            st.badge(fmt.plain(text, length=60), icon=icon, color=colour)
+            st.badge(fmt.badge(text), icon=icon, color=colour)
     if span["status"] == "error":
         told = ": ".join(filter(None, [span["error_type"] or "error", span["status_message"]]))
         st.error(fmt.plain(told, length=600), icon=":material/error:")
 
 
-def _badges(span: SpanDetail) -> list[tuple[str, str, str]]:
-    found = [(fmt.duration(span["duration_ms"]), ":material/timer:", "blue")]
+def _badges(span: SpanDetail) -> list[tuple[str, str, Colour]]:
+    found: list[tuple[str, str, Colour]] = [(fmt.duration(span["duration_ms"]), ":material/timer:", "blue")]
     model = span["response_model"] or span["request_model"]
     if model:
         found.append((model, ":material/neurology:", "violet"))
@@ -98,7 +101,7 @@ def _content(span: SpanDetail) -> None:
             conversation.draw_text(fmt.pretty(span["tool_definitions"]), is_code=True)
     for score in span["scores"]:
         told = " ".join(str(score[part]) for part in ("name", "value", "label") if score.get(part) is not None)
-        st.badge(fmt.plain(told), icon=":material/star:", color="green")
+        st.badge(fmt.badge(told), icon=":material/star:", color="green")
         if score.get("explanation"):
             st.text(str(score["explanation"]))
     if is_empty and span["operation"] in _TALKS | {"retrieval", "execute_tool", "embeddings", "rerank"}:
@@ -116,7 +119,7 @@ def _documents(span: SpanDetail) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(
-                    fmt.plain(held.get("id") or f"document {number}", length=60),
+                    fmt.badge(held.get("id") or f"document {number}"),
                     icon=":material/article:",
                     color="blue",
                 )
