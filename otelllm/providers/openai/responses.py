@@ -72,7 +72,9 @@ class _Responses:
             reading.partial = None
 
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        kind = chunk.type
+        kind = getattr(chunk, "type", None)
+        if not isinstance(kind, str):
+            return 0
         if kind in _CONTENT:
             piece = getattr(chunk, "delta", None) or ""
             reading.output_chars += len(piece)
@@ -106,7 +108,7 @@ class _Responses:
         if reading.messages or not items:
             return
         parts: list[Part] = []
-        for key in sorted(items):
+        for key in sorted(items, key=lambda place: place if isinstance(place, int) else len(items)):
             value = items[key]
             parts += value if value and isinstance(value[0], dict) else [text("".join(value))] if value else []
         reading.messages = [{"role": "assistant", "parts": parts}]
