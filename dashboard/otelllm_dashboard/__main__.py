@@ -33,7 +33,7 @@ _SETTINGS = {
     "client.toolbarMode": "viewer",
     "logger.level": "warning",
     "theme.light.primaryColor": "#5b5bd6",
-    "theme.dark.primaryColor": "#9b9ef0",
+    "theme.dark.primaryColor": "#7276ea",
     "theme.baseRadius": "medium",
     "theme.metricValueFontSize": "1.6rem",
     "theme.headingFontSizes": '["1.75rem", "1.4rem", "1.2rem", "1.05rem", "1rem", "0.9rem"]',

@@ -222,7 +222,7 @@ class Client:
         try:
             response = self._http.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise CollectorAway(self.url, type(error).__name__) from error
+            raise CollectorAway(self.url, str(error) or type(error).__name__) from error
         try:
             body = response.json()
         except ValueError as error:

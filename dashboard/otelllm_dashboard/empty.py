@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from otelllm_dashboard import format as fmt
-from otelllm_dashboard.client import CollectorAway, NotFound, Refused, configured_url
+from otelllm_dashboard.client import DEFAULT_URL, CollectorAway, NotFound, Refused, configured_url
 
 _SEND = """\
 import otelllm
@@ -42,8 +43,14 @@ def collector_away(away: CollectorAway) -> None:
         st.markdown(f"The explorer reads from this address ({fmt.plain(away.reason)}):")
         st.code(away.url, language=None)
         st.markdown("Start a collector there, or point the explorer at another one:")
-        st.code(f"otelllm collector\notelllm dashboard --url {away.url}", language="shell")
+        st.code(f"{_collector_command(away.url)}\notelllm dashboard --url http://HOST:PORT", language="shell")
         st.button("Try again", icon=":material/refresh:", type="primary")
+
+
+def _collector_command(url: str) -> str:
+    if url == DEFAULT_URL:
+        return "otelllm collector"
+    return f"otelllm collector --http {urlsplit(url).netloc}"
 
 
 def no_traces(*, is_filtered: bool) -> None:

@@ -56,14 +56,10 @@ def draw() -> None:
     st.caption(
         "One read-only SELECT over `spans`, `traces`, `messages`, `events`, `links`, `metrics`, `logs`, `scores`."
     )
-    example = st.pills(
-        "Examples", list(_EXAMPLES), key="example", label_visibility="collapsed", on_change=_take_example
-    )
-    del example
+    st.pills("Examples", list(_EXAMPLES), key="example", label_visibility="collapsed", on_change=_take_example)
+    st.session_state.setdefault("sql", _EXAMPLES["Latest calls"])
     with st.form("statement", border=False):
-        statement = st.text_area(
-            "Statement", _EXAMPLES["Latest calls"], key="sql", height=190, label_visibility="collapsed"
-        )  # fmt: skip
+        statement = st.text_area("Statement", key="sql", height=190, label_visibility="collapsed")
         asked = st.form_submit_button("Run", icon=":material/play_arrow:", type="primary", shortcut="ctrl+enter")
     if asked and statement.strip():
         st.session_state["sql-answer"] = None
