@@ -21,6 +21,10 @@ _HOST = "127.0.0.1"
 _READY_S = 60.0
 _STOP_S = 4.0
 
+# A page of the web whose name is made to point at this machine could read prompts through the reader's browser.
+_HOSTS = (_HOST, "localhost")
+_HOSTS_VARIABLE = "STREAMLIT_SERVER_ALLOWED_HOSTS"  # for those who put a proxy with a name of its own in front
+
 _SETTINGS = {
     "server.address": _HOST,
     "server.headless": "true",
@@ -86,6 +90,8 @@ def _address(text: str) -> str:
 def _command(port: int) -> list[str]:
     app = str(Path(__file__).with_name("app.py"))
     settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "server.port": port}.items()]
+    if _HOSTS_VARIABLE not in os.environ:
+        settings += [f"--server.allowedHosts={host}" for host in _HOSTS]
     return [sys.executable, "-m", "otelllm_dashboard.server", app, *settings]
 
 

@@ -184,10 +184,6 @@ class Client:
         """Give the connections back."""
         self._http.close()
 
-    def health(self) -> dict[str, str]:
-        """Whether the collector takes spans in, and its version."""
-        return cast(dict[str, str], self._get("/healthz"))
-
     def traces(self, filters: Filters, *, limit: int = 50, cursor: str | None = None) -> TracePage:
         """Traces with any span that matches, newest first."""
         return cast(TracePage, self._get("/api/traces", {**filters, "limit": limit, "cursor": cursor}))

@@ -12,7 +12,9 @@ from streamlit.web.cli import main
 
 def _end_with_parent() -> None:
     """Standard input is a pipe that the launcher holds and never writes to: it ends when the launcher does."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: its lock, held by this thread, makes the interpreter abort when it shuts down.
+    while os.read(0, 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import subprocess
 from pathlib import Path
@@ -38,7 +39,10 @@ def test_it_answers_when_it_says_so_and_ends_with_its_child(
     process = started("--port", "0", "--url", "http://127.0.0.1:1")
     url = ready(process)
     assert httpx.get(f"{url}/_stcore/health", trust_env=False).text == "ok"
-    assert end(process, number) == 0
+    process.send_signal(number)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert told == ""
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/_stcore/health", trust_env=False)
 
@@ -66,6 +70,23 @@ def test_the_server_ends_with_a_launcher_that_was_killed(started: Callable[..., 
     process.communicate(timeout=PATIENCE_S)  # the server holds standard error: this returns when it is gone
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/_stcore/health", trust_env=False)
+
+
+@pytest.mark.slow
+def test_a_name_of_the_web_that_points_here_is_refused(started: Callable[..., subprocess.Popen[str]]) -> None:
+    url = ready(started("--port", "0"))
+    port = url.rsplit(":", 1)[1]
+    upgrade = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    answers = {}
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"evil.example:{port}"):
+        connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE_S)
+        connection.request("GET", "/_stcore/stream", headers={**upgrade, "Host": host})
+        answers[host.split(":")[0]] = connection.getresponse().status
+        connection.close()
+    assert answers == {"127.0.0.1": 101, "localhost": 101, "evil.example": 403}
 
 
 @pytest.mark.slow

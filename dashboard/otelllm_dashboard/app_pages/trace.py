@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from urllib.parse import urlencode, urlsplit
 
@@ -59,7 +60,10 @@ def _way_back(trace_id: str) -> None:
 
 def _head(trace: TraceSummary) -> None:
     st.title(fmt.plain(trace["name"] or "(no name)", length=120), anchor=False)
-    about = [fmt.moment(trace["start_ns"], zone=filters.zone()), trace["service"]]
+    began = (
+        f"{fmt.moment(trace['start_ns'], zone=filters.zone())} ({fmt.ago(trace['start_ns'], now_ns=time.time_ns())})"
+    )
+    about = [began, trace["service"]]
     for values in (trace["users"], trace["sessions"], trace["features"]):
         about.extend(values[:3])
     st.caption(" · ".join(fmt.plain(one, length=60) for one in about if one))
