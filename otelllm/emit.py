@@ -134,7 +134,8 @@ class Record:
     def _price(self) -> None:
         call = self.call
         reading = call.reading
-        if reading.usage is None and (call.error is not None or call.verdict == "block"):
+        unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
+        if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
         call.cost = cost_of(
             reading.usage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
-from .questions import MODEL_CALLS
+from .questions import MODEL_CALLS, OWN_STEPS
 from .rows import TraceRow
 
 __all__ = ["Summable", "merge", "summarise"]
@@ -28,12 +28,14 @@ class Summable(Protocol):
     service_name: str | None
     status: str
     operation: str | None
+    provider: str | None
     request_model: str | None
     response_model: str | None
     input_tokens: int | None
     output_tokens: int | None
     cache_read_tokens: int | None
     cost_usd: float | None
+    cost_status: str | None
     ttft_s: float | None
     first_chunk_s: float | None
     user_id: str | None
@@ -83,7 +85,11 @@ def merge(one: TraceRow, other: TraceRow) -> TraceRow:
 
 def _of_span(span: Summable) -> TraceRow:
     is_root = span.parent_span_id is None
-    is_call = span.operation in MODEL_CALLS
+    # An app's own embedding or rerank, in its process, has neither provider nor model: no call of a model.
+    named = (span.provider or span.request_model) is not None
+    is_call = span.operation in MODEL_CALLS and (named or span.operation not in OWN_STEPS)
+    # What failed before anything was used has no cost to be known.
+    used = (span.cost_status, span.input_tokens, span.output_tokens) != (None, None, None)
     ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
     model = span.response_model or span.request_model
     return TraceRow(
@@ -102,7 +108,7 @@ def _of_span(span: Summable) -> TraceRow:
         output_tokens=span.output_tokens if is_call else None,
         cache_read_tokens=span.cache_read_tokens if is_call else None,
         cost_usd=span.cost_usd if is_call else None,
-        unpriced_calls=int(is_call and span.cost_usd is None),
+        unpriced_calls=int(is_call and used and span.cost_usd is None),
         ttft_s=ttft_s if is_call else None,
         ttft_start_ns=span.start_ns if is_call and ttft_s is not None else None,
         models=[model] if model else [],

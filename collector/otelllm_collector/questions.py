@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["MODEL_CALLS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer"]
+__all__ = ["MODEL_CALLS", "OWN_STEPS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer"]
 
 MODEL_CALLS = ("chat", "generate_content", "text_completion", "embeddings", "rerank")
+OWN_STEPS = ("embeddings", "rerank")
+"""Those that an app may also do by itself: calls of a model only where a provider or a model is named."""
 """The operations that are calls of a model: only they are summed."""
 
 

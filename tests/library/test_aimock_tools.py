@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from telemetry import Telemetry
 
-CLI = Path(__file__).parents[2] / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+CLI = Path(__file__).parents[1] / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CALLS = [("get_weather", {"city": "Skagen"}), ("get_time", {"zone": "Europe/Copenhagen"})]
 USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
 ANSWER = "Windy, and ten past three."
@@ -52,7 +52,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server's base URL; the test is skipped where npm has not installed it, except in CI."""
     node = shutil.which("node")
     if node is None or not CLI.is_file():
-        reason = f"@copilotkit/aimock is not installed: run `npm install` in {CLI.parents[4]}"
+        reason = "@copilotkit/aimock is not installed: run `make node`"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
