@@ -127,9 +127,11 @@ class Patch:
         @wraps(original)
         def parse(view: Any, *args: Any, **kwargs: Any) -> Any:
             parsed = original(view, *args, **kwargs)
-            if self.active and (relay := relay_of(getattr(view, "http_response", None))) is not None:
+            if self.active:
                 with safely("reading a raw view"):
-                    relay.body(parsed)
+                    relay = relay_of(getattr(view, "http_response", None))
+                    if relay is not None:
+                        relay.body(parsed)
             return parsed
 
         return parse
