@@ -1,40 +1,6 @@
 -- One trace's spans as its tree shows them. Light columns only: unpacking the text would cost more than all else.
 select
-    replace(s.trace_id::varchar, '-', '') as trace_id,
-    format('{:016x}', s.span_id) as span_id,
-    format('{:016x}', s.parent_span_id) as parent_span_id,
-    s.name,
-    s.kind,
-    s.service_name as service,
-    s.start_ns,
-    s.end_ns,
-    (s.end_ns - s.start_ns) / 1e6 as duration_ms,
-    s.operation,
-    s.provider,
-    s.request_model,
-    s.response_model,
-    s.input_tokens,
-    s.output_tokens,
-    s.cache_read_tokens,
-    s.cache_write_tokens,
-    s.reasoning_tokens,
-    s.cost_usd,
-    s.cost_status,
-    coalesce(s.ttft_s, s.first_chunk_s) * 1e3 as ttft_ms,
-    s.user_id,
-    s.session_id,
-    s.feature,
-    s.agent_name,
-    s.tool_name,
-    s.workflow_name,
-    coalesce(s.finish_reasons, []) as finish_reasons,
-    s.stream_end,
-    s.retrieval_count,
-    s.rerank_in,
-    s.rerank_out,
-    s.verdict,
-    s.status,
-    s.error_type
+    /*include light_span_columns*/
 from raw.spans as s
 where s.trace_id = $trace_id::uuid and s.start_ns between $start and $end
 order by s.start_ns, s.end_ns desc, s.span_id;
