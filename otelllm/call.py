@@ -116,7 +116,7 @@ class Request:
     system: list[Part] | None = None
     tools: list[Part] | None = None
     input_chars: int | None = None
-    """Characters of text sent, for an estimate where the provider never says the usage; None where not counted."""
+    """The size of the text sent (see estimate), for a stream whose usage never comes; None where not counted."""
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class Reading:
     """The provider's error inside an answer of success."""
     error_message: str | None = None
     output_chars: int = 0
-    """Characters that came, for an estimate of an interrupted stream."""
+    """The size of the text that came (see estimate)."""
     partial: Any = None
     """The provider's own bookkeeping while chunks are folded; nobody else looks at it."""
 

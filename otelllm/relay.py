@@ -17,6 +17,7 @@ import orjson
 
 from . import semconv
 from .call import Call, Ending
+from .estimate import fill_usage
 from .fields import fields
 from .safely import safely, swallow
 from .spec import End, Provider, Surface
@@ -134,6 +135,8 @@ class Relay:
             self.surface.finish(call.reading, call.captures)
         if ending == "complete" and self.tapped and _is_cut(call):
             call.reading.error_type = "incomplete"
+        with safely("estimating usage"):
+            fill_usage(call)
         if call.request.stream:
             call.ending = "broken" if call.reading.error_type and ending == "complete" else ending
         call.error = error

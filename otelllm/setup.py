@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, emit, pricing, processes
+from . import config, emit, estimate, pricing, processes
 from .capture import Capture
 from .config import CaptureMode, Settings
 from .emit import Emitter
@@ -121,6 +121,7 @@ def uninstrument() -> None:
             running.watched.stop()
         end_all()
         running.telemetry.shutdown()
+        estimate.forget()
         processes.on_exit(None)
 
 

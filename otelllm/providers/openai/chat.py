@@ -13,7 +13,7 @@ from ...fields import field as fact
 from ...fields import members
 from ...spec import Delta
 from .chunks import finish_choices, finish_reason, fold_choices
-from .messages import as_list, chat_message, tool_definitions
+from .messages import as_list, chat_message, text_size, tool_definitions
 from .parameters import given, merged, plain, read_common
 from .usage import merge_usage, read_usage
 
@@ -71,6 +71,8 @@ class _Chat:
             found[semconv.REQUEST_REASONING_LEVEL] = effort
         if kind := output_type(kwargs.get("response_format")):
             found[semconv.OUTPUT_TYPE] = kind
+        if request.stream:
+            request.input_chars = text_size(kwargs.get("messages"))
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...call import Message, Part, Reading
+from ...estimate import size_of
 from ...fields import members
 from ...spec import Delta
 from .messages import content_parts, text, tool_call
@@ -123,7 +124,7 @@ def _keep(reading: Reading, pieces: list[str], piece: Any, captures: bool) -> De
     """Count a piece of text, and keep it where content is captured; whether it was one."""
     if not isinstance(piece, str) or not piece:
         return 0
-    reading.output_chars += len(piece)
+    reading.output_chars += size_of(piece)
     if captures:
         pieces.append(piece)
     return 1

@@ -9,10 +9,11 @@ import orjson
 
 from ... import semconv
 from ...call import Message, Reading, Request
+from ...estimate import size_of
 from ...spec import Delta
 from .chat import read_attributes, read_error_body
 from .chunks import finish_reason
-from .messages import as_list, text
+from .messages import as_list, text, text_size
 from .parameters import merged, read_common
 from .usage import merge_usage, read_usage
 
@@ -32,6 +33,8 @@ class _Completions:
             request.attributes[semconv.REQUEST_STOP_SEQUENCES] = [stop]
         elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
             request.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
+        if request.stream:
+            request.input_chars = text_size(kwargs.get("prompt"))
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
@@ -67,7 +70,7 @@ class _Completions:
             piece = getattr(choice, "text", None)
             if isinstance(piece, str) and piece:
                 delta = 2
-                reading.output_chars += len(piece)
+                reading.output_chars += size_of(piece)
                 if captures:
                     state[0].append(piece)
             if own := getattr(choice, "finish_reason", None):

@@ -10,9 +10,19 @@ import orjson
 
 from ...call import Message, Part
 from ...capture import blob
+from ...estimate import size_of
 from ...fields import field
 
-__all__ = ["arguments_of", "as_list", "chat_message", "content_parts", "text", "tool_call", "tool_definitions"]
+__all__ = [
+    "arguments_of",
+    "as_list",
+    "chat_message",
+    "content_parts",
+    "text",
+    "text_size",
+    "tool_call",
+    "tool_definitions",
+]
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/L16", "flac": "audio/flac", "opus": "audio/opus"}
 
@@ -35,6 +45,15 @@ def arguments_of(raw: Any) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return raw
+
+
+def text_size(given: Any) -> int:
+    """The size of the texts in a prompt, messages or parts (see estimate); what is no text counts nothing."""
+    if isinstance(given, str):
+        return size_of(given)
+    if isinstance(given, Mapping):
+        return sum(text_size(given.get(name)) for name in ("content", "text", "output", "arguments"))
+    return sum(text_size(one) for one in given) if isinstance(given, list | tuple) else 0
 
 
 def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:

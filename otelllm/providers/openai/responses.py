@@ -9,11 +9,12 @@ import orjson
 
 from ... import semconv
 from ...call import Message, Part, Reading, Request
+from ...estimate import size_of
 from ...fields import field
 from ...spec import Delta
 from .chat import output_type, read_attributes, read_error_body
 from .items import input_messages, output_parts
-from .messages import as_list, content_parts, text, tool_definitions
+from .messages import as_list, content_parts, text, text_size, tool_definitions
 from .parameters import merged, plain, read_common
 from .usage import merge_usage, read_usage
 
@@ -44,6 +45,8 @@ class _Responses:
         conversation = kwargs.get("conversation")
         if named := plain(conversation) or plain(field(conversation, "id")):
             found[semconv.CONVERSATION_ID] = named
+        if request.stream:
+            request.input_chars = text_size(kwargs.get("input")) + text_size(kwargs.get("instructions"))
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
@@ -77,13 +80,13 @@ class _Responses:
             return 0
         if kind in _CONTENT:
             piece = getattr(chunk, "delta", None) or ""
-            reading.output_chars += len(piece)
+            reading.output_chars += size_of(piece)
             if captures and kind == "response.output_text.delta":
                 _open_text(reading, chunk).append(piece)
             return 2
         if kind.endswith(".delta"):
             piece = getattr(chunk, "delta", None)
-            reading.output_chars += len(piece) if isinstance(piece, str) else 0
+            reading.output_chars += size_of(piece) if isinstance(piece, str) else 0
             return 1
         if kind == "response.output_item.done":
             item = getattr(chunk, "item", None)
