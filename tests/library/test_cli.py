@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # most of it runs commands as processes of their own
+
 HEAVY = {
     "duckdb",
     "httpx",

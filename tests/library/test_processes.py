@@ -15,6 +15,8 @@ from program import INSTRUMENTED, TIMEOUT_S, environment, run, write
 from receiver import Receiver, attributes
 from wire.server import Provider
 
+pytestmark = pytest.mark.slow  # programs of their own, some of which wait out their exits
+
 
 def _run(tmp_path: Path, code: str, endpoint: str, provider: Provider) -> subprocess.CompletedProcess[str]:
     return run(write(tmp_path / "program.py", INSTRUMENTED, code), environment(provider, endpoint))
@@ -126,7 +128,6 @@ def test_a_fork_during_an_open_stream_leaves_the_stream_to_the_parent(
     assert ends == {None, "closed"}
 
 
-@pytest.mark.slow
 def test_gunicorn_with_preload_delivers_every_workers_spans(
     tmp_path: Path, receiver: Receiver, answering: Provider
 ) -> None:
