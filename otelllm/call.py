@@ -138,6 +138,8 @@ class Reading:
     error_type: str | None = None
     """The provider's error inside an answer of success."""
     error_message: str | None = None
+    unfinished: bool = False
+    """A stream that says how it begins and ends has begun: an end of the body now is no end of the answer."""
     output_chars: int = 0
     """The size of the text that came (see estimate)."""
     partial: Any = None

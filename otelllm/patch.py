@@ -9,16 +9,17 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.context import attach, detach
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.context import Context, attach, create_key, detach, get_value, set_value
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from .call import Call
 from .emit import Emitter, Record
@@ -33,6 +34,10 @@ from .steps import Send, adrive, drive
 __all__ = ["Binding", "Patch"]
 
 log = logging.getLogger(__name__)
+
+_Make = Callable[[Callable[..., Any]], Callable[..., Any]]
+_OURS = create_key("otelllm-span-open")
+"""Set in the context in which an SDK sends while our span is open: a span of its own would double it."""
 
 
 @dataclass(slots=True)
@@ -57,17 +62,16 @@ class Patch:
         self.stages = stages
         self.active = True
         self.bindings: list[Binding] = []
+        self._made: set[Any] = set()
 
     def apply(self) -> None:
         """Patch what is imported now, and the rest as soon as it is imported. Imports no SDK."""
         for provider in self.providers:
-            by_module: dict[str, list[tuple[Binding, Method | None]]] = {}
-            targets: list[tuple[str, Method | None]] = [(one.target, one) for one in provider.methods]
-            targets += [(hook, None) for hook in provider.parse_hooks]
-            for target, method in targets:
-                binding = Binding(provider.name, target, optional=method is None or method.optional)
+            by_module: dict[str, list[tuple[Binding, _Make]]] = {}
+            for target, is_optional, make in self._targets(provider):
+                binding = Binding(provider.name, target, is_optional)
                 self.bindings.append(binding)
-                by_module.setdefault(target.partition(":")[0], []).append((binding, method))
+                by_module.setdefault(target.partition(":")[0], []).append((binding, make))
             for module, bindings in by_module.items():
                 with safely(f"hooking {module}"):
                     self._when_imported(provider, module, bindings)
@@ -81,13 +85,23 @@ class Patch:
                     binding.undo()
                 binding.undo, binding.bound = None, False
 
-    def _when_imported(self, provider: Provider, module: str, bindings: list[tuple[Binding, Method | None]]) -> None:
+    def _targets(self, provider: Provider) -> Iterator[tuple[str, bool, _Make]]:
+        """Each target, whether it may be missing, and what makes its replacement of the original."""
+        for method in provider.methods:
+            make = self._deferred if method.sends else self._wrapper
+            yield method.target, method.optional, partial(make, provider, method)
+        for hook in provider.parse_hooks:
+            yield hook, True, self._parse_hook
+        for function in getattr(provider, "own_spans", ()):
+            yield function, True, self._silenced
+
+    def _when_imported(self, provider: Provider, module: str, bindings: list[tuple[Binding, _Make]]) -> None:
         def bind(loaded: ModuleType) -> None:
             if not self.active:
                 return
-            for binding, method in bindings:
+            for binding, make in bindings:
                 with safely(f"patching {binding.target}"):
-                    self._bind(provider, binding, method, loaded)
+                    self._bind(binding, make, loaded)
             self._warn_unbound(provider, [one for one, _ in bindings])
 
         if module in sys.modules:
@@ -99,14 +113,19 @@ class Patch:
 
         register_post_import_hook(bind, module)
 
-    def _bind(self, provider: Provider, binding: Binding, method: Method | None, module: ModuleType) -> None:
-        owner_name, _, name = binding.target.partition(":")[2].partition(".")
-        owner = getattr(module, owner_name, None)
+    def _bind(self, binding: Binding, make: _Make, module: ModuleType) -> None:
+        place = binding.target.partition(":")[2]
+        owner_name, _, name = place.rpartition(".")
+        owner: Any = getattr(module, owner_name, None) if owner_name else module
         original = owner.__dict__.get(name) if owner is not None else None
         if owner is None or not callable(original):
-            binding.missing = f"{owner_name}.{name} is not in this version"
+            binding.missing = f"{place} is not in this version"
             return
-        made = self._parse_hook(original) if method is None else self._wrapper(provider, method, original)
+        if original in self._made:  # a class whose body copied a method that we had patched by then
+            made, original = original, original.__wrapped__
+        else:
+            made = make(original)
+            self._made.add(made)
         setattr(owner, name, made)
 
         def undo() -> None:
@@ -136,27 +155,80 @@ class Patch:
 
         return parse
 
-    def _wrapper(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
-        def begin(instance: Any, kwargs: dict[str, Any]) -> _Begun | None:
-            if not self.active:
-                return None
-            with safely("beginning a call"):
-                return _Begun(self, provider, method, original, instance, kwargs)
+    def _silenced(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def start_span(*args: Any, **kwargs: Any) -> Any:
+            return None if self.active and get_value(_OURS) else original(*args, **kwargs)
+
+        return start_span
+
+    def _begin(
+        self, provider: Provider, method: Method, send: Callable[..., Any], instance: Any, kwargs: dict[str, Any]
+    ) -> _Begun | None:
+        if not self.active:
             return None
+        with safely("beginning a call"):
+            return _Begun(self, provider, method, send, instance, kwargs)
+        return None
+
+    def _deferred(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A method that gives back a manager: a copy of its resource sends for it, and the call begins then."""
+
+        def send(resource: Any, *args: Any, **kwargs: Any) -> Any:
+            return getattr(resource, method.sends)(*args, **kwargs)
+
+        def later(resource: Any, asked: dict[str, Any]) -> Callable[..., Any]:
+            def post(*args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, send, resource, asked)
+                if begun is None:
+                    return send(resource, *args, **kwargs)
+                return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
+
+            async def apost(*args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, send, resource, asked)
+                if begun is None:
+                    return await send(resource, *args, **kwargs)
+                return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
+
+            return apost if method.asynchronous else post
+
+        @wraps(original)
+        def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            resource = self_
+            if self.active:
+                with safely("preparing a call"):
+                    twin = copy(self_)
+                    setattr(twin, method.sends, later(self_, kwargs))
+                    resource = twin
+            return original(resource, *args, **kwargs)
+
+        return wrapper
+
+    def _wrapper(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(original):
+
+            @wraps(original)
+            def generator(self_: Any, *args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, original, self_, kwargs)
+                if begun is None:
+                    return (yield from original(self_, *args, **kwargs))
+                return (yield from drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
+
+            return generator
 
         if not method.asynchronous:
 
             @wraps(original)
-            def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-                begun = begin(self, kwargs)
+            def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, original, self_, kwargs)
                 if begun is None:
-                    return original(self, *args, **kwargs)
+                    return original(self_, *args, **kwargs)
                 return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
 
             return wrapper
 
         async def acall(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            begun = begin(instance, kwargs)
+            begun = self._begin(provider, method, original, instance, kwargs)
             if begun is None:
                 return await original(instance, *args, **kwargs)
             return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
@@ -180,7 +252,7 @@ class Patch:
 class _Begun:
     """One call on its way: the record, and how to send it."""
 
-    __slots__ = ("_context", "_instance", "_method", "_original", "_patch", "_provider", "_record", "call")
+    __slots__ = ("_instance", "_method", "_original", "_patch", "_provider", "_record", "call")
 
     def __init__(
         self, patch: Patch, provider: Provider, method: Method, original: Callable[..., Any], instance: Any,
@@ -216,11 +288,18 @@ class _Begun:
             raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
         return dressed
 
+    def _context(self) -> Context:
+        span = self._record.span
+        context = set_span_in_context(span)
+        if span is INVALID_SPAN or not getattr(self._provider, "own_spans", ()):
+            return context
+        return set_value(_OURS, True, context)
+
     # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
     def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The provider's own method, with our span as the current one, and only for that long."""
         instance = self._ready(step)
-        token = attach(set_span_in_context(self._record.span))
+        token = attach(self._context())
         try:
             return self._original(instance, *args, **kwargs)
         finally:
@@ -229,7 +308,7 @@ class _Begun:
     async def asend(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The same, awaited."""
         instance = self._ready(step)
-        token = attach(set_span_in_context(self._record.span))
+        token = attach(self._context())
         try:
             return await self._original(instance, *args, **kwargs)
         finally:

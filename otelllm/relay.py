@@ -192,6 +192,8 @@ class Relay:
 def _is_cut(call: Call) -> bool:
     """Whether the body ended before the provider's last word. HTTP finds it whole then, and the SDK raises nothing."""
     reading = call.reading
+    if reading.unfinished and not reading.error_type:
+        return True
     has_last_word = reading.finish_reasons or reading.usage is not None or reading.error_type
     return call.operation in {semconv.CHAT, semconv.TEXT_COMPLETION, semconv.GENERATE_CONTENT} and not has_last_word
 

@@ -73,6 +73,8 @@ class Method:
     """By class, not by inspection: SDKs hide coroutine functions behind plain decorators."""
     optional: bool = False
     """Not in every supported version: quiet when missing."""
+    sends: str = ""
+    """For a method that gives back a manager and sends later: the resource's attribute through which it then sends."""
 
 
 class Provider(Protocol):
@@ -88,6 +90,10 @@ class Provider(Protocol):
     """The attribute of a stream through which every read passes."""
     generator: str
     """The name of the SDK's generator that closes the response at a stream's end."""
+    own_spans: tuple[str, ...]
+    """Functions `module:function` by which the SDK starts spans of its own; they give None inside a call of ours.
+    May be left out.
+    """
 
     def endpoint(self, instance: Any) -> Endpoint:
         """Where this resource's client sends its calls."""

@@ -1,0 +1,82 @@
+"""Usage as Anthropic counts it: its input leaves out what was read from and written to the cache, ours holds both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...call import Usage
+from ...fields import field, members
+
+__all__ = ["Counts", "merge", "read_counts", "tier_of", "usage_of"]
+
+Counts = dict[str, int]
+"""The provider's own fields as it said them last, by their own names; server tools as `server_tool.NAME`."""
+
+_PLAIN = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_INNER = (
+    ("cache_creation", "ephemeral_5m_input_tokens"),
+    ("cache_creation", "ephemeral_1h_input_tokens"),
+    ("output_tokens_details", "thinking_tokens"),
+)
+_SERVER = "server_tool."
+
+
+def _keep(counts: Counts, name: str, value: Any) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        counts[name] = value
+
+
+def read_counts(usage: Any) -> Counts:
+    """What a `usage` says; what it leaves out or says null is not there."""
+    counts: Counts = {}
+    for name in _PLAIN:
+        _keep(counts, name, field(usage, name))
+    for group, name in _INNER:
+        if (inner := field(usage, group)) is not None:
+            _keep(counts, name, field(inner, name))
+    if (tools := field(usage, "server_tool_use")) is not None:
+        for name, value in members(tools).items():
+            if name.endswith("_requests"):
+                _keep(counts, _SERVER + name.removesuffix("_requests"), value)
+    return counts
+
+
+def merge(counts: Counts, later: Counts) -> None:
+    """Keep what each field said last: a stream's counts are cumulative, so they are never added up.
+
+    Some servers end with zeros for the input that they had counted at the start: those erase nothing.
+    """
+    for name, value in later.items():
+        if value or not counts.get(name) or name in {"output_tokens", "thinking_tokens"}:
+            counts[name] = value
+
+
+def usage_of(counts: Counts) -> Usage | None:
+    """The totals and subsets of the conventions; None where nothing was counted."""
+    if not counts:
+        return None
+    hour = counts.get("ephemeral_1h_input_tokens")
+    write = counts.get("cache_creation_input_tokens")
+    if write is None and (hour is not None or "ephemeral_5m_input_tokens" in counts):
+        write = (hour or 0) + counts.get("ephemeral_5m_input_tokens", 0)
+    read = counts.get("cache_read_input_tokens")
+    plain = counts.get("input_tokens")
+    other: dict[str, float] = {name: count for name, count in counts.items() if name.startswith(_SERVER)}
+    return Usage(
+        input=None if plain is None else plain + (read or 0) + (write or 0),
+        output=counts.get("output_tokens"),
+        cache_read=read,
+        cache_write=write,
+        cache_write_1h=hour,
+        reasoning=counts.get("thinking_tokens"),
+        other=other or None,
+    )
+
+
+def tier_of(usage: Any) -> str | None:
+    """What the call is billed as: a speed with a price of its own, else the service tier."""
+    for name in ("speed", "service_tier"):
+        value = field(usage, name)
+        if isinstance(value, str) and value and not (name == "speed" and value == "standard"):
+            return value
+    return None
