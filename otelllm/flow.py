@@ -7,16 +7,18 @@ from typing import Any
 
 from .call import Call
 from .errors import Blocked
+from .generators import stand_in
 from .relay import Relay, attach, is_cancellation
 from .safely import safely
-from .spec import End, Provider, Stages, Surface
+from .spec import End, Provider, Received, Stages, Surface
 from .steps import SEND, Send, Steps
 
 __all__ = ["run"]
 
 
 def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: End) -> Steps[Any]:
-    """Yield each thing of `call` that may have to wait; return what the provider's method returned, untouched.
+    """Yield each thing of `call` that may have to wait; return what the provider's method returned, untouched
+    (a bare generator through its stand-in).
 
     Ends the call through `end`, exactly once; where the answer is still to come, its relay does.
     """
@@ -34,15 +36,18 @@ def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: E
         _fail(call, provider, surface, end, error)
         raise
     with safely("receiving an answer"):
-        if _receive(call, provider, surface, end, result):
+        received = provider.receive(result)
+        if received.kind == "generator":
+            call.request.stream = True
+            return stand_in(received.body, Relay(call, surface, provider, end))
+        if _receive(call, provider, surface, end, received):
             return result
     _end(call, end)
     return result
 
 
-def _receive(call: Call, provider: Provider, surface: Surface, end: End, result: Any) -> bool:
+def _receive(call: Call, provider: Provider, surface: Surface, end: End, received: Received) -> bool:
     """Read what came back; whether a relay ends the call later."""
-    received = provider.receive(result)
     if received.response is not None:
         with safely("reading headers"):
             provider.read_headers(call.reading, received.response.headers)

@@ -25,6 +25,7 @@ from .call import Call
 from .emit import Emitter, Record
 from .errors import KillSwitchOn
 from .flow import run
+from .generators import StandIn
 from .relay import relay_of
 from .safely import safely
 from .scope import current
@@ -212,7 +213,7 @@ class Patch:
                 begun = self._begin(provider, method, original, self_, kwargs)
                 if begun is None:
                     return (yield from original(self_, *args, **kwargs))
-                return (yield from drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
+                return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
 
             return generator
 
@@ -223,7 +224,7 @@ class Patch:
                 begun = self._begin(provider, method, original, self_, kwargs)
                 if begun is None:
                     return original(self_, *args, **kwargs)
-                return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
+                return begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
 
             return wrapper
 
@@ -294,6 +295,12 @@ class _Begun:
         if span is INVALID_SPAN or not getattr(self._provider, "own_spans", ()):
             return context
         return set_value(_OURS, True, context)
+
+    def led(self, result: Any) -> Any:
+        """`result`; a generator sends at its first read, and has our span as the current one then."""
+        if type(result) is StandIn:
+            result.lead = self._context()
+        return result
 
     # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
     def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

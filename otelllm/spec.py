@@ -54,8 +54,10 @@ class Endpoint(NamedTuple):
 class Received(NamedTuple):
     """What a provider's method gave back, as its provider file tells it apart."""
 
-    kind: Literal["whole", "stream", "raw"]
-    """A whole answer; a stream to be tapped; a raw view whose body is read or streamed later."""
+    kind: Literal["whole", "stream", "generator", "raw"]
+    """A whole answer; a stream to be tapped; a bare generator, for which a tap stands in; a raw view whose body is
+    read or streamed later.
+    """
     body: Any
     """The answer, the stream, or the raw view."""
     response: Any

@@ -1,0 +1,92 @@
+"""Taps for streams that are bare generators: nothing inside to swap, so the tap stands in for the generator itself.
+
+To `inspect` and `isinstance` it is of the kind that it stands in for; `send`, `throw` and the `gi_` names are the
+generator's own. A bare generator is closed by its reader and by the garbage collector in one and the same way: which
+of them it was is told by what the reader's frame is doing.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import sys
+from time import perf_counter_ns as now
+from types import FrameType
+from typing import Any
+
+from opentelemetry.context import Context, attach, detach
+
+from .relay import AsyncTap, Relay, Tap
+from .safely import safely
+
+__all__ = ["AsyncStandIn", "StandIn", "stand_in"]
+
+
+class StandIn(Tap):
+    """Stands in for a sync generator; its first read may be what sends the request."""
+
+    __slots__ = ("lead",)
+
+    def __init__(self, source: Any, relay: Relay) -> None:
+        super().__init__(source, relay)
+        self.lead: Context | None = None
+        """The context of the first read: our span is the current one for that long."""
+
+    @property  # type: ignore[misc]  # what isinstance() asks after the real type said no
+    def __class__(self) -> Any:
+        return type(self._source)
+
+    def __next__(self) -> Any:
+        lead, self.lead = self.lead, None
+        if lead is None:
+            return Tap.__next__(self)
+        self._relay.call.timing.sent = now()
+        token = attach(lead)
+        try:
+            return Tap.__next__(self)
+        finally:
+            detach(token)
+
+    def close(self) -> None:
+        """Close the generator: for its reader, or for the garbage collector."""
+        with safely("seeing a generator close"):
+            self._relay.end("closed" if _is_asked_to_close(sys._getframe(1)) else "abandoned")
+        self._source.close()
+
+
+class AsyncStandIn(AsyncTap):
+    """Stands in for an async generator: whoever awaited it has sent the request."""
+
+    __slots__ = ()
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._source)
+
+
+def stand_in(source: Any, relay: Relay) -> StandIn | AsyncStandIn:
+    """What the app reads in place of `source`."""
+    relay.tapped = True
+    return AsyncStandIn(source, relay) if hasattr(source, "__anext__") else StandIn(source, relay)
+
+
+def _is_asked_to_close(frame: FrameType | None) -> bool:
+    """Whether a `close()` is being called in `frame`, or above the generators that are closed with it."""
+    while frame is not None:
+        if _calls_close(frame):
+            return True
+        if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _calls_close(frame: FrameType) -> bool:
+    asked, doing = "", ""
+    for step in dis.get_instructions(frame.f_code):
+        if step.offset > frame.f_lasti:
+            break
+        doing = step.opname
+        if doing in {"LOAD_ATTR", "LOAD_METHOD"}:
+            asked = str(step.argval)
+    return doing.startswith(("CALL", "PRECALL")) and asked == "close"
