@@ -1,0 +1,91 @@
+"""The google-genai SDK: generated content and embeddings, chats, sync and async, whole and streamed.
+
+Patched are the methods that stand for one request each: the public ones make several where functions are called
+automatically or an answer is continued, and return the usage of the last one only. What the app holds is the SDK's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...call import Reading, Request
+from ...spec import Endpoint, Method, Received, Surface
+from .embed import EMBED
+from .generate import GENERATE, GENERATE_STREAM
+from .offline import OfflineClient
+from .values import read_request_id
+
+__all__ = ["PROVIDER"]
+
+_MODELS = "google.genai.models"
+_CODE = re.compile(r"[A-Z][A-Z_]+")
+_TIMEOUTS = {"TimeoutException", "TimeoutError", "Timeout"}
+
+
+def _pair(name: str, surface: Surface) -> tuple[Method, Method]:
+    return (
+        Method(f"{_MODELS}:Models.{name}", surface),
+        Method(f"{_MODELS}:AsyncModels.{name}", surface, asynchronous=True),
+    )
+
+
+class _GoogleGenai:
+    name = "google_genai"
+    package = "google-genai"
+    oldest = "2.0"
+    methods = (
+        *_pair("_generate_content", GENERATE),
+        *_pair("_generate_content_stream", GENERATE_STREAM),
+        *_pair("embed_content", EMBED),
+    )
+    parse_hooks = ()
+    iterator = ""
+    generator = ""
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        client = instance._api_client
+        return _endpoint(str(client._http_options.base_url or ""), bool(client.vertexai))
+
+    def receive(self, result: Any) -> Received:
+        if hasattr(result, "__next__") or hasattr(result, "__anext__"):
+            return Received("generator", result, None, streamed=True)
+        return Received("whole", result, getattr(result, "sdk_http_response", None))
+
+    def read_headers(self, reading: Reading, headers: Mapping[str, str] | None) -> None:
+        read_request_id(reading, headers)
+
+    def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        if (response := getattr(error, "response", None)) is not None:
+            self.read_headers(reading, getattr(response, "headers", None))
+        reading.error_type = _error_type(error) or reading.error_type
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        body = surface.answer(request, text)
+        return None if body is None else type(instance)(OfflineClient(instance._api_client, body))
+
+
+@lru_cache(maxsize=64)
+def _endpoint(base_url: str, is_vertex: bool) -> Endpoint:
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    owner = "gcp.vertex_ai" if is_vertex else "gcp.gemini"
+    return Endpoint(owner, host or None, port if host else None)
+
+
+def _error_type(error: BaseException) -> str | None:
+    """The provider's word for it (RESOURCE_EXHAUSTED), else the HTTP status; timeout; None where neither is said."""
+    if any(kind.__name__ in _TIMEOUTS for kind in type(error).__mro__):
+        return "timeout"
+    status = getattr(error, "status", None)
+    if isinstance(status, str) and _CODE.fullmatch(status):
+        return status
+    code = getattr(error, "code", None)
+    return str(code) if isinstance(code, int) else None
+
+
+PROVIDER = _GoogleGenai()

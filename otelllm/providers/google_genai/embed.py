@@ -1,0 +1,55 @@
+"""Embeddings: contents in, vectors out; no stream and no output tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import semconv
+from ...call import Reading, Request, Usage
+from ...spec import Delta
+from .contents import input_messages
+from .generate import short_model
+from .usage import read_usage
+from .values import as_list, item
+
+__all__ = ["EMBED"]
+
+
+class _Embed:
+    operation = semconv.EMBEDDINGS
+
+    def read_request(self, kwargs: Mapping[str, Any]) -> Request:
+        request = Request(model=short_model(kwargs.get("model")))
+        dimensions = item(kwargs.get("config"), "output_dimensionality")
+        if isinstance(dimensions, int):
+            request.attributes[semconv.EMBEDDINGS_DIMENSIONS] = dimensions
+        return request
+
+    def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
+        request.messages = input_messages(kwargs.get("contents"))
+
+    def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
+        read_usage(reading, getattr(body, "usage_metadata", None))
+        made = as_list(getattr(body, "embeddings", None))
+        if reading.usage is None:
+            counts: list[Any] = [getattr(getattr(one, "statistics", None), "token_count", None) for one in made]
+            if counts and all(isinstance(count, int | float) for count in counts):
+                reading.usage = Usage(input=int(sum(counts)))
+        else:
+            reading.usage.output = None
+        vector = getattr(made[0], "values", None) if made else None
+        if isinstance(vector, list):
+            reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
+
+    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
+        return 0
+
+    def finish(self, reading: Reading, captures: bool) -> None:
+        return None
+
+    def answer(self, request: Request, text: str) -> bytes | None:
+        return None
+
+
+EMBED = _Embed()
