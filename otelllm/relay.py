@@ -149,6 +149,24 @@ class Relay:
         call.reading.messages = []
         call.reading.partial = None
 
+    def keep(self, chunk: Any) -> None:
+        """The reader got `chunk`: keep it and its moment, to be folded in bulk."""
+        self.reading = False
+        chunks = self.chunks
+        chunks.append(chunk)
+        self.times.append(now())
+        if len(chunks) >= FOLD_EVERY:
+            with safely("folding chunks"):
+                self.fold()
+
+    def stop(self, error: BaseException) -> None:
+        """The read ended with `error`: the stream's end, or what the provider (or a cancellation) raised."""
+        self.reading = False
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            self.end("closed" if self.stopped else "complete")
+        else:
+            self.fail(error)
+
     def fail(self, error: BaseException) -> None:
         """The provider's iterator raised `error` (or was cancelled inside)."""
         if is_cancellation(error):
@@ -216,20 +234,10 @@ class Tap:
         relay.reading = True
         try:
             chunk = self._next()
-        except StopIteration:
-            relay.end("closed" if relay.stopped else "complete")
-            raise
         except BaseException as error:
-            relay.fail(error)
+            relay.stop(error)
             raise
-        finally:
-            relay.reading = False
-        chunks = relay.chunks
-        chunks.append(chunk)
-        relay.times.append(now())
-        if len(chunks) >= FOLD_EVERY:
-            with safely("folding chunks"):
-                relay.fold()
+        relay.keep(chunk)
         return chunk
 
     def close(self) -> None:
@@ -262,20 +270,10 @@ class AsyncTap:
         relay.reading = True
         try:
             chunk = await self._next()
-        except StopAsyncIteration:
-            relay.end("closed" if relay.stopped else "complete")
-            raise
         except BaseException as error:
-            relay.fail(error)
+            relay.stop(error)
             raise
-        finally:
-            relay.reading = False
-        chunks = relay.chunks
-        chunks.append(chunk)
-        relay.times.append(now())
-        if len(chunks) >= FOLD_EVERY:
-            with safely("folding chunks"):
-                relay.fold()
+        relay.keep(chunk)
         return chunk
 
     async def aclose(self) -> None:
