@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from driving import collections_when_asked_for  # noqa: F401  a fixture of every test here
 
 from .app import App, AsyncApp, SyncApp
 
@@ -13,21 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wire.server import Provider
-
-
-@pytest.fixture(scope="module", autouse=True)
-def collections_when_asked_for() -> Iterator[None]:
-    """Dropped streams end in collections: here only where a test asks for one, and without all that was imported.
-
-    With it each takes 60 to 100 ms. One that starts by itself in a thread of the server's would finalise an async
-    generator of the SDK's under its running loop ("async generator already executing", with and without us).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
 
 
 @pytest.fixture(params=[SyncApp, AsyncApp], ids=["sync", "async"])
