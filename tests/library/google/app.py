@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from driving import AsyncDriver, SyncDriver, tls
 from google import genai
-from google.auth.credentials import AnonymousCredentials
+from google.oauth2.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -31,7 +31,7 @@ def _client(url: str, **options: Any) -> genai.Client:
 
 def vertex() -> dict[str, Any]:
     """The options of a client of Vertex AI."""
-    return {"vertexai": True, "project": "p", "location": "europe-west1", "credentials": AnonymousCredentials()}
+    return {"vertexai": True, "project": "p", "location": "europe-west1", "credentials": Credentials(token="test-token")}
 
 
 class SyncApp(SyncDriver):
