@@ -135,8 +135,9 @@ class Relay:
             self.surface.finish(call.reading, call.captures)
         if ending == "complete" and self.tapped and _is_cut(call):
             call.reading.error_type = "incomplete"
-        with safely("estimating usage"):
-            fill_usage(call)
+        if call.verdict != "block":  # a static answer uses nothing
+            with safely("estimating usage"):
+                fill_usage(call)
         if call.request.stream:
             call.ending = "broken" if call.reading.error_type and ending == "complete" else ending
         call.error = error

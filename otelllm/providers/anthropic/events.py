@@ -15,7 +15,10 @@ from ..openai.parameters import plain
 from .blocks import block_parts
 from .usage import Counts, merge, read_counts, tier_of, usage_of
 
-__all__ = ["finish_reason", "finish_stream", "fold_event"]
+__all__ = ["STATIC_ID", "finish_reason", "finish_stream", "fold_event"]
+
+STATIC_ID = "msg_otelllm"
+"""Of a static answer: its types want counts, but nothing was used."""
 
 _FINISH = {
     "end_turn": "stop",
@@ -92,7 +95,7 @@ def fold_event(reading: Reading, event: Any, captures: bool) -> Delta:
 
 
 def _count(reading: Reading, stream: _Stream, usage: Any) -> None:
-    if usage is None:
+    if usage is None or reading.id == STATIC_ID:
         return
     merge(stream.counts, read_counts(usage))
     reading.usage = usage_of(stream.counts)

@@ -15,7 +15,7 @@ from ..openai.chat import read_error_body
 from ..openai.messages import as_list
 from ..openai.parameters import given, merged, plain
 from .blocks import content_parts, messages_of, tool_definitions
-from .events import finish_reason, finish_stream, fold_event
+from .events import STATIC_ID, finish_reason, finish_stream, fold_event
 from .usage import read_counts, tier_of, usage_of
 
 __all__ = ["MESSAGES", "STREAMED_MESSAGES"]
@@ -72,7 +72,7 @@ class _Messages:
         reading.model = plain(getattr(body, "model", None)) or reading.model
         reading.request_id = plain(getattr(body, "_request_id", None)) or reading.request_id
         usage = getattr(body, "usage", None)
-        if usage is not None:
+        if usage is not None and reading.id != STATIC_ID:
             reading.usage = usage_of(read_counts(usage))
             reading.tier = tier_of(usage)
         if own := plain(getattr(body, "stop_reason", None)):
@@ -100,7 +100,7 @@ def _answer(request: Request, content: str) -> bytes:
     usage = {"input_tokens": 0, "output_tokens": 0}
     block = {"type": "text", "text": content, "citations": None}
     message: dict[str, Any] = {
-        "id": "msg_otelllm", "type": "message", "role": "assistant", "model": request.model or "",
+        "id": STATIC_ID, "type": "message", "role": "assistant", "model": request.model or "",
         "content": [block], "stop_reason": "end_turn", "stop_sequence": None, "usage": usage,
     }  # fmt: skip
     if not request.stream:
