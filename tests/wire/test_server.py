@@ -109,10 +109,13 @@ def test_many_connections_at_once(provider: Provider, client: openai.OpenAI) -> 
     assert sorted(name for name, _ in got) == sorted(answer for _, answer in got) == sorted(f"n{i}" for i in range(20))
 
 
-@pytest.mark.parametrize("path", sorted((files.FOLDER / "openai").iterdir()), ids=lambda path: path.name)
+PATHS = sorted(path for folder in ("anthropic", "openai") for path in (files.FOLDER / folder).iterdir())
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_every_wire_file_says_where_it_is_from_and_can_be_read(path: object) -> None:
     """The first line is a note, the rest is what is sent."""
-    name = f"openai/{path.name}"  # type: ignore[attr-defined]
+    name = f"{path.parent.name}/{path.name}"  # type: ignore[attr-defined]
     first = (files.FOLDER / name).read_text().split("\n", 1)[0]
     assert "recorded" in first
     if name.endswith(".sse"):
