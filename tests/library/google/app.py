@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from driving import AsyncDriver, SyncDriver, tls
 from google import genai
+from google.genai import _api_client
 from google.oauth2.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["MODEL", "QUESTION", "App", "AsyncApp", "SyncApp", "vertex"]
 
 MODEL = "gemini-2.5-flash"
+# Every client makes a TLS context for websockets, which nothing here opens: 20 ms of the 22 that a client takes.
+_api_client.BaseApiClient._ensure_websocket_ssl_ctx = staticmethod(lambda *_, **__: {})
 QUESTION = "When was the lighthouse at Skagen lit?"
 
 
@@ -31,7 +34,12 @@ def _client(url: str, **options: Any) -> genai.Client:
 
 def vertex() -> dict[str, Any]:
     """The options of a client of Vertex AI."""
-    return {"vertexai": True, "project": "p", "location": "europe-west1", "credentials": Credentials(token="test-token")}
+    return {
+        "vertexai": True,
+        "project": "p",
+        "location": "europe-west1",
+        "credentials": Credentials(token="test-token"),
+    }
 
 
 class SyncApp(SyncDriver):
