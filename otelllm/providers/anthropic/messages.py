@@ -54,6 +54,8 @@ class _Messages:
             found[semconv.REQUEST_REASONING_LEVEL] = level
         if given(kwargs.get("output_format")) or field(config, "format") is not None:
             found[semconv.OUTPUT_TYPE] = "json"
+        if previous := plain(field(kwargs.get("thread"), "previous_message_id")):
+            found[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
         tier = plain(kwargs.get("service_tier"))
         request.tier = "fast" if kwargs.get("speed") == "fast" else _TIERS.get(tier, tier) if tier else None
         request.user = plain(field(kwargs.get("metadata"), "user_id"))

@@ -1,4 +1,4 @@
-"""Whose service an OpenAI client talks to, told from its base URL: many speak this wire format."""
+"""Whose service a client talks to, told from its base URL: many speak OpenAI's wire format, and some Anthropic's."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def endpoint_of(base_url: str, owner: str) -> Endpoint:
     for suffix, provider in _SUFFIXES:
         if host == suffix or host.endswith(("." + suffix, "-" + suffix)):
             return Endpoint(provider, host, port)
-    provider = _PORTS.get(port or 0, owner) if owner == "openai" else owner
+    provider = _PORTS.get(port or 0, owner) if owner in {"openai", "anthropic"} else owner
     return Endpoint(provider, host or None, port)

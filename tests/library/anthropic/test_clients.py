@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 BODY = files.body("anthropic/message.json")
 BEDROCK = {"api_key": "k", "aws_region": "us-east-1"}
+# Newer versions run tools in a thread that the provider keeps; without one the messages are sent each time.
+HAS_THREADS = "thread" in inspect.signature(beta.Messages.tool_runner).parameters
+UNTHREADED: dict[str, Any] = {"thread": False} if HAS_THREADS else {}
 VERTEX = {"access_token": "t", "region": "us-east5", "project_id": "p"}
 
 
@@ -45,6 +48,7 @@ VERTEX = {"access_token": "t", "region": "us-east5", "project_id": "p"}
         (anthropic.Anthropic, {"api_key": "k"}, "anthropic"),
         (anthropic.AsyncAnthropic, {"api_key": "k", "base_url": "http://gateway.internal:8080"}, "anthropic"),
         (anthropic.Anthropic, {"api_key": "k", "base_url": "https://api.deepseek.com/anthropic"}, "deepseek"),
+        (anthropic.Anthropic, {"api_key": "k", "base_url": "http://localhost:11434"}, "ollama"),
         (anthropic.AnthropicBedrock, BEDROCK, "aws.bedrock"),
         (anthropic.AsyncAnthropicBedrock, {**BEDROCK, "base_url": "http://gateway.internal"}, "aws.bedrock"),
         (anthropic.AnthropicVertex, VERTEX, "gcp.vertex_ai"),
@@ -221,3 +225,27 @@ print(len(otel.spans))
     provider.always = whole(BODY)
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert ran.stdout.split() == ["4", "4", "False", "5"], ran.stderr
+
+
+def test_each_turn_of_a_tool_runner_is_a_call(otel: Telemetry, app: App, provider: Provider) -> None:
+    """The SDK asks, runs the tool and asks again: two requests, two spans, as the provider bills them."""
+    asked = files.edited("anthropic/message_tools.json")
+    provider.reply(whole({**asked, "content": asked["content"][:2]}), whole(BODY))
+
+    def get_weather(city: str, unit: str) -> str:
+        """The weather."""
+        return f"mild in {city}, {unit}"
+
+    async def aget_weather(city: str, unit: str) -> str:
+        """The weather."""
+        return get_weather(city, unit)
+
+    if app.kind == "sync":
+        tool = anthropic.beta_tool(get_weather)
+    else:
+        tool = anthropic.beta_async_tool(aget_weather, name="get_weather")
+    runner = app.client.beta.messages.tool_runner(**ARGUMENTS, tools=[tool], **UNTHREADED)
+    assert app.call(runner.until_done).content[0].text == TEXT
+    assert provider.last.json["messages"][-1]["content"][0]["content"] == "mild in Skagen, celsius"
+    reasons = [span.attributes[semconv.RESPONSE_FINISH_REASONS] for span in otel.spans if span.attributes]
+    assert reasons == [("tool_call",), ("stop",)]

@@ -166,6 +166,13 @@ def anthropic_omit() -> Any:
     return anthropic.omit
 
 
+def test_a_threads_earlier_message_is_named(otel: Telemetry, app: App, provider: Provider) -> None:
+    """Beta: the provider keeps the conversation, and the request names where it goes on."""
+    thread = {"type": "continue", "previous_message_id": "msg_0"}
+    answer(app, provider, "message.json", BETA, extra_body={"thread": thread})
+    assert otel.attributes[semconv.REQUEST_PREVIOUS_RESPONSE_ID] == "msg_0"
+
+
 def test_an_effort_says_more_than_a_mode(otel: Telemetry, app: App, provider: Provider) -> None:
     """Both may be given; the effort is the level."""
     answer(app, provider, "message.json", thinking={"type": "adaptive"}, output_config={"effort": "low"})

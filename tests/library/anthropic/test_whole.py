@@ -15,7 +15,7 @@ from wire.server import CUT, STALL, Reply, sse, whole
 import otelllm
 from otelllm import semconv
 
-from .surfaces import ARGUMENTS, MODEL, PLAIN, WHOLE, Surface, answer
+from .surfaces import ARGUMENTS, BETA, MODEL, PLAIN, WHOLE, Surface, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("surface", WHOLE, ids=lambda surface: surface.name)
+@pytest.mark.parametrize("surface", [PLAIN, pytest.param(BETA, marks=pytest.mark.slow)], ids=lambda one: one.name)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_failed_call(otel: Telemetry, app: App, provider: Provider, surface: Surface, fault: Fault) -> None:
     """The app gets the SDK's own exception, and the span its kind and nothing of its text."""
