@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
     from wire.server import Provider
 
-    from .app import App
+    from .app import App, SyncApp
 
 FINISH, OWN = semconv.RESPONSE_FINISH_REASONS, semconv.FINISH_REASONS
 COST, STATUS, TIER = semconv.COST, semconv.COST_STATUS, semconv.TIER
@@ -115,11 +115,11 @@ def test_other_ways_read_the_same(otel: Telemetry, app: App, provider: Provider,
     ],
 )
 def test_finish_reasons_in_the_conventions_words(
-    otel: Telemetry, app: App, provider: Provider, own: str, finish: str
+    otel: Telemetry, sync_app: SyncApp, provider: Provider, own: str, finish: str
 ) -> None:
     """And the provider's own where it differs."""
     provider.reply(whole(files.edited("anthropic/message.json", stop_reason=own)))
-    app.call(PLAIN.method(app.client), **ARGUMENTS)
+    sync_app.client.messages.create(**ARGUMENTS)
     assert otel.attributes[FINISH] == (finish,)
     assert otel.attributes.get(OWN) == (None if own == finish else (own,))
 

@@ -267,7 +267,7 @@ def _text(app: App, stream: Any) -> Any:
     return join()
 
 
-@pytest.mark.parametrize("surface", STREAMING[2:], ids=lambda surface: surface.name)
+@pytest.mark.parametrize("surface", SURFACES[2:], ids=lambda surface: surface.name)
 @pytest.mark.parametrize("helper", ["text_stream", "get_final_message", "get_final_text", "until_done"])
 def test_helpers_of_a_manager(otel: Telemetry, app: App, provider: Provider, surface: Surface, helper: str) -> None:
     """They read inside the SDK: the app gets what they give, and the span is complete when the block is left."""
