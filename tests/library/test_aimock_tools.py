@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aimock import aimock
 
 import otelllm
 from otelllm import semconv
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 
     from telemetry import Telemetry
 
-CLI = Path(__file__).parents[1] / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CALLS = [("get_weather", {"city": "Skagen"}), ("get_time", {"zone": "Europe/Copenhagen"})]
 USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
 ANSWER = "Windy, and ten past three."
@@ -49,28 +45,9 @@ TOOLS: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server's base URL; the test is skipped where npm has not installed it, except in CI."""
-    node = shutil.which("node")
-    if node is None or not CLI.is_file():
-        reason = "@copilotkit/aimock is not installed: run `make node`"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("aimock")
-    (folder / "tools.json").write_text(json.dumps(FIXTURES))
-    command = [node, str(CLI), "-p", "0", "-f", str(folder), "--log-level", "info"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
-        assert server.stdout is not None
-        said: list[str] = []
-        for line in server.stdout:  # ends when the server does, so a server that fails to start is no endless wait
-            said.append(line)
-            if "listening on " in line:
-                break
-        else:
-            pytest.fail(f"aimock did not start: {said}")
-        yield line.rsplit("listening on ", 1)[1].strip() + "/v1"
-        server.terminate()
-        server.stdout.read()
+    """The server's base URL."""
+    with aimock(tmp_path_factory.mktemp("aimock"), FIXTURES) as base:
+        yield base + "/v1"
 
 
 @pytest.fixture(params=[SyncApp, AsyncApp], ids=["sync", "async"])

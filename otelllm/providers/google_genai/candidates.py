@@ -16,6 +16,7 @@ __all__ = ["fold_candidates", "made_messages", "read_finish"]
 
 _FINISHES = {
     "STOP": "stop",
+    "FUNCTION_CALL": "tool_call",
     "MAX_TOKENS": "length",
     "CONTINUATION": "length",
     **dict.fromkeys(
