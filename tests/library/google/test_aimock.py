@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from telemetry import Telemetry
 
+pytestmark = pytest.mark.slow
+
 ANSWER = "Windy, and ten past three."
 USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
 FIXTURES = {
