@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -51,6 +52,9 @@ def test_readme_policy_is_a_policy(text: str) -> None:
 
 
 def test_readme_names_exist() -> None:
-    """Every `otelllm.name` of the text is public."""
-    names = set(re.findall(r"otelllm\.([a-zA-Z_]+)\b", README)) - {"toml"}
+    """Every `otelllm.name` of the text is public, and what is imported from a module is in its `__all__`."""
+    imported = re.findall(r"from otelllm\.(\w+) import (\w+)", README)
+    for module, name in imported:
+        assert name in importlib.import_module(f"otelllm.{module}").__all__
+    names = set(re.findall(r"otelllm\.([a-zA-Z_]+)\b", README)) - {"toml"} - {module for module, _ in imported}
     assert names <= set(otelllm.__all__)
