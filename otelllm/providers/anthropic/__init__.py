@@ -11,8 +11,8 @@ import orjson
 
 from ...call import Reading, Request
 from ...fields import field, fields
+from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Received, Surface
-from ..openai.hosts import endpoint_of
 from .messages import MESSAGES, STREAMED_MESSAGES
 
 __all__ = ["PROVIDER"]

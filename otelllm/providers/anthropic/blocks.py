@@ -8,7 +8,7 @@ from typing import Any
 from ...call import Message, Part
 from ...capture import blob
 from ...fields import field
-from ..openai.messages import as_list, text, tool_call
+from ...parts import as_list, text, tool_call
 
 __all__ = ["block_parts", "content_parts", "messages_of", "tool_definitions"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from ...call import Message, Part, Reading
 from ...estimate import size_of
 from ...fields import members
+from ...parts import arguments_of
 from ...spec import Delta
-from ..openai.messages import arguments_of
-from ..openai.parameters import plain
+from ...stainless import plain
 from .blocks import block_parts
 from .usage import Counts, merge, read_counts, tier_of, usage_of
 

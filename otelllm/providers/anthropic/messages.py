@@ -10,10 +10,9 @@ import orjson
 from ... import semconv
 from ...call import Message, Reading, Request
 from ...fields import field
+from ...parts import as_list
 from ...spec import Delta
-from ..openai.chat import read_error_body
-from ..openai.messages import as_list
-from ..openai.parameters import given, merged, plain
+from ...stainless import given, merged, plain, read_error_body
 from .blocks import content_parts, messages_of, tool_definitions
 from .events import STATIC_ID, finish_reason, finish_stream, fold_event
 from .usage import read_counts, tier_of, usage_of

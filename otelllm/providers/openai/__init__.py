@@ -12,11 +12,11 @@ import orjson
 
 from ...call import Reading, Request
 from ...fields import fields
+from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Received, Surface
 from .chat import CHAT
 from .completions import COMPLETIONS
 from .embeddings import EMBEDDINGS
-from .hosts import endpoint_of
 from .responses import RESPONSES
 
 __all__ = ["PROVIDER"]

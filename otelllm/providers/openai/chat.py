@@ -9,15 +9,16 @@ import orjson
 
 from ... import semconv
 from ...call import Reading, Request
-from ...fields import field as fact
 from ...fields import members
+from ...parts import as_list
 from ...spec import Delta
+from ...stainless import given, merged, plain, read_error_body
 from .chunks import finish_choices, finish_reason, fold_choices
-from .messages import as_list, chat_message, text_size, tool_definitions
-from .parameters import given, merged, plain, read_common
+from .messages import chat_message, text_size, tool_definitions
+from .parameters import read_common
 from .usage import merge_usage, read_usage
 
-__all__ = ["CHAT", "output_type", "read_attributes", "read_error_body"]
+__all__ = ["CHAT", "output_type", "read_attributes"]
 
 
 def output_type(response_format: Any) -> str | None:
@@ -38,18 +39,6 @@ def read_attributes(reading: Reading, body: Any) -> None:
         reading.attributes[semconv.OPENAI_RESPONSE_SERVICE_TIER] = tier
     if fingerprint := plain(getattr(body, "system_fingerprint", None)):
         reading.attributes[semconv.OPENAI_SYSTEM_FINGERPRINT] = fingerprint
-
-
-def read_error_body(reading: Reading, body: Any) -> None:
-    """An error inside an answer of success, as gateways send it."""
-    error = getattr(body, "error", None)
-    if error is None:
-        return
-    if isinstance(error, str):
-        reading.error_type, reading.error_message = "error", error
-        return
-    reading.error_type = str(fact(error, "code") or fact(error, "type") or "error")
-    reading.error_message = plain(fact(error, "message"))
 
 
 class _Chat:

@@ -10,11 +10,13 @@ import orjson
 from ... import semconv
 from ...call import Message, Reading, Request
 from ...estimate import size_of
+from ...parts import as_list, text
 from ...spec import Delta
-from .chat import read_attributes, read_error_body
+from ...stainless import merged, read_error_body
+from .chat import read_attributes
 from .chunks import finish_reason
-from .messages import as_list, text, text_size
-from .parameters import merged, read_common
+from .messages import text_size
+from .parameters import read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["COMPLETIONS"]

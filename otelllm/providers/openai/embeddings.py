@@ -7,10 +7,11 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
+from ...parts import as_list, text
 from ...spec import Delta
-from .chat import read_attributes, read_error_body
-from .messages import as_list, text
-from .parameters import merged, plain, read_common
+from ...stainless import merged, plain, read_error_body
+from .chat import read_attributes
+from .parameters import read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["EMBEDDINGS"]

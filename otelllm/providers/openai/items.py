@@ -6,7 +6,8 @@ from typing import Any
 
 from ...call import Message, Part
 from ...fields import field
-from .messages import as_list, content_parts, text, tool_call
+from ...parts import as_list, text, tool_call
+from .messages import content_parts
 
 __all__ = ["input_messages", "output_parts"]
 

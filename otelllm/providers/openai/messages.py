@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import orjson
 
 from ...call import Message, Part
 from ...capture import blob
 from ...estimate import size_of
 from ...fields import field
+from ...parts import as_list, text, tool_call
 
-__all__ = [
-    "arguments_of",
-    "as_list",
-    "chat_message",
-    "content_parts",
-    "text",
-    "text_size",
-    "tool_call",
-    "tool_definitions",
-]
+__all__ = ["chat_message", "content_parts", "text_size", "tool_definitions"]
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/L16", "flac": "audio/flac", "opus": "audio/opus"}
-
-
-def as_list(value: Any) -> Sequence[Any]:
-    """`value` where reading it leaves it whole: an iterator that the app gave is the SDK's to consume, not ours."""
-    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
-
-
-def text(content: Any) -> Part:
-    """A text part."""
-    return {"type": "text", "content": content}
-
-
-def arguments_of(raw: Any) -> Any:
-    """Tool arguments as an object; the raw string where it isn't valid JSON (or isn't a string at all)."""
-    if not isinstance(raw, str | bytes):
-        return raw
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return raw
 
 
 def text_size(given: Any) -> int:
@@ -54,17 +24,6 @@ def text_size(given: Any) -> int:
     if isinstance(given, Mapping):
         return sum(text_size(given.get(name)) for name in ("content", "text", "output", "arguments"))
     return sum(text_size(one) for one in given) if isinstance(given, list | tuple) else 0
-
-
-def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
-    """A tool call part; what is unknown is left out."""
-    part: Part = {"type": "tool_call"}
-    if call_id:
-        part["id"] = call_id
-    part["name"] = name or ""
-    if arguments not in (None, ""):
-        part["arguments"] = arguments_of(arguments)
-    return part
 
 
 def _data_url(url: str, modality: str) -> Part:

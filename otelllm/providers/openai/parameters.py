@@ -7,8 +7,9 @@ from typing import Any
 
 from ... import semconv
 from ...call import Request, Value
+from ...stainless import plain
 
-__all__ = ["given", "merged", "plain", "read_common"]
+__all__ = ["read_common"]
 
 _NUMBERS = {
     "temperature": semconv.REQUEST_TEMPERATURE,
@@ -23,22 +24,6 @@ _INTEGERS = {
     "seed": semconv.REQUEST_SEED,
     "top_k": semconv.REQUEST_TOP_K,
 }
-
-
-def given(value: Any) -> bool:
-    """Whether the app set it: the SDK's own sentinels (Omit, NotGiven; older versions NOT_GIVEN) and None are not."""
-    return value is not None and type(value).__name__ not in {"Omit", "NotGiven"}
-
-
-def plain(value: Any) -> str | None:
-    """`value` where it is a text with something in it."""
-    return value if isinstance(value, str) and value else None
-
-
-def merged(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The body's parameters as they will be sent: `extra_body` overrides them."""
-    extra = kwargs.get("extra_body")
-    return {**kwargs, **extra} if isinstance(extra, Mapping) and extra else kwargs
 
 
 def read_common(kwargs: Mapping[str, Any]) -> Request:

@@ -11,11 +11,13 @@ from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...estimate import size_of
 from ...fields import field
+from ...parts import as_list, text
 from ...spec import Delta
-from .chat import output_type, read_attributes, read_error_body
+from ...stainless import merged, plain, read_error_body
+from .chat import output_type, read_attributes
 from .items import input_messages, output_parts
-from .messages import as_list, content_parts, text, text_size, tool_definitions
-from .parameters import merged, plain, read_common
+from .messages import content_parts, text_size, tool_definitions
+from .parameters import read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["RESPONSES"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from ...spec import Endpoint
+from .spec import Endpoint
 
 __all__ = ["endpoint_of"]
 

@@ -1,0 +1,43 @@
+"""Parts of messages in the conventions' shape that every provider's file makes, and the lists that they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from .call import Part
+
+__all__ = ["arguments_of", "as_list", "text", "tool_call"]
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """`value` where reading it leaves it whole: an iterator that the app gave is the SDK's to consume, not ours."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+
+
+def text(content: Any) -> Part:
+    """A text part."""
+    return {"type": "text", "content": content}
+
+
+def arguments_of(raw: Any) -> Any:
+    """Tool arguments as an object; the raw string where it isn't valid JSON (or isn't a string at all)."""
+    if not isinstance(raw, str | bytes):
+        return raw
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw
+
+
+def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
+    """A tool call part; what is unknown is left out."""
+    part: Part = {"type": "tool_call"}
+    if call_id:
+        part["id"] = call_id
+    part["name"] = name or ""
+    if arguments not in (None, ""):
+        part["arguments"] = arguments_of(arguments)
+    return part
