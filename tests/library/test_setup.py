@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
 
 
+pytestmark = pytest.mark.slow  # programs of their own: a process has one global provider
+
 OWN_PROVIDER = """
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
