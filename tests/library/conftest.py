@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from program import answer_chats
@@ -10,7 +10,7 @@ from receiver import Receiver
 from wire.server import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -34,3 +34,41 @@ def receiver() -> Iterator[Receiver]:
     it = Receiver()
     yield it
     it.close()
+
+
+@pytest.fixture(params=[0, 1], ids=["sync", "async"])
+def make_app(
+    request: pytest.FixtureRequest, provider: Provider, kinds: tuple[Any, Any]
+) -> Iterator[Callable[..., Any]]:
+    """Makes apps of the folder's two kinds with options for their client, such as `max_retries=2`."""
+    apps: list[Any] = []
+
+    def make(**options: Any) -> Any:
+        apps.append(kinds[request.param](provider.url, **options))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        app.stop()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Any]) -> Any:
+    """An app with a plain client."""
+    return make_app()
+
+
+@pytest.fixture
+def sync_app(provider: Provider, kinds: tuple[Any, Any]) -> Iterator[Any]:
+    """The sync app only."""
+    it = kinds[0](provider.url)
+    yield it
+    it.stop()
+
+
+@pytest.fixture
+def async_app(provider: Provider, kinds: tuple[Any, Any]) -> Iterator[Any]:
+    """The async app only."""
+    it = kinds[1](provider.url)
+    yield it
+    it.stop()
