@@ -5,16 +5,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 AIMOCK := tests/node_modules/@copilotkit/aimock/package.json
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint bench clean browser node
+.PHONY: help demo test test-matrix lint bench clean browser node
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 demo: .venv/demo ## the example agent on a real local model, the collector and the trace explorer, until Ctrl-C
 	@$(BIN)/otelllm demo
 
 test: .venv/dev browser node ## every test
 	$(BIN)/python -m pytest
+
+test-matrix: .venv/dev node ## frameworks, neighbours, oldest and newest SDKs, each in an environment of its own; ONLY=groq*
+	@$(BIN)/python scripts/matrix.py run $(if $(ONLY),'$(ONLY)')
 
 lint: .venv/dev ## format, lint and types
 	$(BIN)/ruff format --check .

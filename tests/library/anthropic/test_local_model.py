@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
 
 pytestmark = pytest.mark.slow
+pytest.importorskip("xllamacpp", reason="the local model is not in every environment of the test matrix")
 
 MODEL = "gemma-3-270m"
 ASK = {
