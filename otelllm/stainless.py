@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
-from .call import Reading
-from .fields import field
+import orjson
 
-__all__ = ["given", "merged", "plain", "read_error_body"]
+from .call import Reading, Request
+from .fields import field, fields
+from .spec import Method, Received, Surface
+
+__all__ = ["Stainless", "decoded", "given", "is_asynchronous", "merged", "offline", "pair", "plain", "read_error_body"]
 
 
 def given(value: Any) -> bool:
@@ -37,3 +43,113 @@ def read_error_body(reading: Reading, body: Any) -> None:
         return
     reading.error_type = str(field(error, "code") or field(error, "type") or "error")
     reading.error_message = plain(field(error, "message"))
+
+
+def pair(module: str, name: str, surface: Surface, *, optional: bool = False) -> Iterator[Method]:
+    """A method and its async twin, by their class's names: `Class` and `AsyncClass`."""
+    yield Method(f"{module}:{name}", surface, optional=optional)
+    yield Method(f"{module}:Async{name}", surface, asynchronous=True, optional=optional)
+
+
+class Stainless:
+    """What `spec.Provider` asks for, as far as it is the same for all these SDKs: base of each one's `PROVIDER`."""
+
+    package: str
+    iterator = "_iterator"
+    generator = "__stream__"
+    request_ids: tuple[str, ...] = ("x-request-id", "request-id")
+    """Headers that may hold the provider's id of the request; the first found wins."""
+
+    def receive(self, result: Any) -> Received:
+        """Tell a stream, a raw view read or unread, and a whole answer apart."""
+        streams, raw = _kinds(self.package)
+        if isinstance(result, streams):
+            return Received("stream", result, result.response, streamed=True)
+        if not isinstance(result, raw):
+            return Received("whole", result, None)
+        response = result.http_response
+        if isinstance(response.__dict__.get("_content"), bytes):
+            return Received("whole", decoded(response), response)
+        return Received("raw", result, response, streamed=result._is_sse_stream)
+
+    def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:
+        """The request id."""
+        reading.request_id = next((found for name in self.request_ids if (found := headers.get(name))), None)
+
+    def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        """The request id, and the provider's word for the error."""
+        if (response := getattr(error, "response", None)) is not None:
+            self.read_headers(reading, response.headers)
+        reading.error_type = self.error_type(error) or reading.error_type
+
+    def error_type(self, error: BaseException) -> str | None:
+        """The provider's error code, else its HTTP status; timeout; None where only the class says anything."""
+        if is_timeout(error):
+            return "timeout"
+        code = getattr(error, "code", None)
+        if code is None:
+            body = getattr(error, "body", None)
+            code = field(field(body, "error") or body, "code")
+        if isinstance(code, str) and code:
+            return code
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):
+            return str(status)
+        return str(code) if isinstance(code, int) else None
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        """A resource of the same kind, over a copy of the app's own client that answers by itself."""
+        body = surface.answer(request, text)
+        if body is None:
+            return None
+        client = instance._client
+        kind: Any = type(client._client)
+        http = offline(_http_library(kind), body, streams=request.stream, asynchronous=is_asynchronous(client))
+        return type(instance)(client.with_options(http_client=http))
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether the SDK, or the HTTP library below it, gave up waiting."""
+    return any(kind.__name__ in {"APITimeoutError", "TimeoutException"} for kind in type(error).__mro__)
+
+
+def is_asynchronous(client: Any) -> bool:
+    """Whether a client of these SDKs is one of the async kind."""
+    return any("Async" in base.__name__ for base in type(client).__mro__)
+
+
+def decoded(response: Any) -> Any:
+    """A raw view's body, from its bytes: asking the view itself to parse could raise in its post-processing.
+
+    What is no JSON object (sound, a text) is the HTTP response itself.
+    """
+    content = response.content
+    return fields(orjson.loads(content)) if content[:1] == b"{" else response
+
+
+def offline(library: Any, body: bytes, *, streams: bool, asynchronous: bool) -> Any:
+    """An HTTP client of `library` (httpx or httpx2) that answers every request with `body` and sends nothing."""
+    kind = b"text/event-stream" if streams else b"application/json"
+
+    def handler(asked: Any) -> Any:
+        return library.Response(200, headers=[(b"content-type", kind)], content=body, request=asked)
+
+    client = library.AsyncClient if asynchronous else library.Client
+    return client(transport=library.MockTransport(handler))
+
+
+@lru_cache(maxsize=16)
+def _kinds(package: str) -> tuple[tuple[Any, ...], Any]:
+    """Streams; raw views. The SDK is imported by now."""
+    streaming = import_module(f"{package}._streaming")
+    return (streaming.Stream, streaming.AsyncStream), import_module(f"{package}._response").BaseAPIResponse
+
+
+@lru_cache(maxsize=16)
+def _http_library(client: Any) -> Any:
+    """httpx or httpx2, whichever the client's class is of: the SDK's own, or one that the app handed in."""
+    for kind in client.__mro__:
+        root = kind.__module__.split(".")[0]
+        if root in {"httpx", "httpx2"}:
+            return sys.modules[root]
+    raise TypeError(f"{client!r} is no httpx client")

@@ -11,14 +11,14 @@ from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...estimate import size_of
 from ...fields import field
+from ...openai_format.chat import output_type, read_attributes
+from ...openai_format.messages import content_parts, text_size, tool_definitions
+from ...openai_format.parameters import read_common
+from ...openai_format.usage import merge_usage, read_usage
 from ...parts import as_list, text
 from ...spec import Delta
 from ...stainless import merged, plain, read_error_body
-from .chat import output_type, read_attributes
 from .items import input_messages, output_parts
-from .messages import content_parts, text_size, tool_definitions
-from .parameters import read_common
-from .usage import merge_usage, read_usage
 
 __all__ = ["RESPONSES"]
 

@@ -95,14 +95,14 @@ CALLS = 7
 OPENAI = "otelllm.providers.openai"
 HOOKS = {
     # What fails before there is a span leaves none; everything later leaves one a call.
-    f"{OPENAI}.{{name}}:{{kind}}.read_request": 0,
+    "{place}.read_request": 0,
     f"{OPENAI}:_OpenAI.endpoint": 0,
     "otelllm.patch:Record": 0,
     "otelllm.patch:current": 0,
-    f"{OPENAI}.{{name}}:{{kind}}.read_input": CALLS,
-    f"{OPENAI}.{{name}}:{{kind}}.read_response": CALLS,
-    f"{OPENAI}.{{name}}:{{kind}}.fold_chunk": CALLS,
-    f"{OPENAI}.{{name}}:{{kind}}.finish": CALLS,
+    "{place}.read_input": CALLS,
+    "{place}.read_response": CALLS,
+    "{place}.fold_chunk": CALLS,
+    "{place}.finish": CALLS,
     f"{OPENAI}:_OpenAI.receive": CALLS,
     f"{OPENAI}:_OpenAI.read_headers": CALLS,
     f"{OPENAI}:_OpenAI.read_error": CALLS,
@@ -123,7 +123,7 @@ HOOKS = {
     "otelllm.emit:above": 0,
     "otelllm.metrics:Instruments.record": CALLS,
 }
-KINDS = {"chat": "_Chat", "responses": "_Responses", "completions": "_Completions"}
+PLACES = {"chat": "otelllm.openai_format.chat:Chat", "responses": f"{OPENAI}.responses:_Responses"}
 
 
 @pytest.mark.parametrize("surface", STREAMING[:2], ids=lambda surface: surface.name)
@@ -133,7 +133,7 @@ def test_a_broken_part_of_ours_never_reaches_the_app(
 ) -> None:
     """Every call of the app goes through; spans end; what went wrong is counted."""
     otel.instrument(capture="full")
-    target = hook.format(name=surface.name, kind=KINDS[surface.name])
+    target = hook.format(place=PLACES[surface.name])
     called = _break(monkeypatch, target)
     _exercise(app, provider, surface)
     app.settle()
@@ -206,13 +206,13 @@ def test_a_failure_is_logged_once_without_content(
     otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says what failed and where, once a cause; the error's text, which may hold a prompt, is not in it."""
-    _break(monkeypatch, f"{OPENAI}.chat:_Chat.read_response")
+    _break(monkeypatch, "otelllm.openai_format.chat:Chat.read_response")
     for _ in range(3):
         provider.reply(whole(CHAT.body))
         app.call(CHAT.method(app.client), **CHAT.arguments)
     (record,) = [one for one in caplog.records if one.name.startswith("otelllm")]
     assert "Broken" in record.getMessage()
-    assert f"{OPENAI}.chat:" not in record.getMessage()
+    assert "openai_format.chat:" not in record.getMessage()
     assert sum(safely.failures.values()) == 3
 
 

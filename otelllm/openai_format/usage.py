@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from ...call import Reading, Usage
+from ..call import Reading, Usage
 
 __all__ = ["merge_usage", "read_usage"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from ... import semconv
-from ...call import Reading, Request
-from ...fields import members
-from ...parts import as_list
-from ...spec import Delta
-from ...stainless import given, merged, plain, read_error_body
+from .. import semconv
+from ..call import Reading, Request
+from ..fields import members
+from ..parts import as_list
+from ..spec import Delta
+from ..stainless import given, merged, plain, read_error_body
 from .chunks import finish_choices, finish_reason, fold_choices
 from .messages import chat_message, text_size, tool_definitions
 from .parameters import read_common
@@ -41,7 +41,7 @@ def read_attributes(reading: Reading, body: Any) -> None:
         reading.attributes[semconv.OPENAI_SYSTEM_FINGERPRINT] = fingerprint
 
 
-class _Chat:
+class Chat:
     operation = semconv.CHAT
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -115,4 +115,4 @@ class _Chat:
         return b"".join(b"data: " + orjson.dumps(event) + b"\n\n" for event in events) + b"data: [DONE]\n\n"
 
 
-CHAT = _Chat()
+CHAT = Chat()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ... import semconv
-from ...call import Reading, Request
-from ...parts import as_list, text
-from ...spec import Delta
-from ...stainless import merged, plain, read_error_body
+from .. import semconv
+from ..call import Reading, Request
+from ..parts import as_list, text
+from ..spec import Delta
+from ..stainless import merged, plain, read_error_body
 from .chat import read_attributes
 from .parameters import read_common
 from .usage import merge_usage, read_usage
@@ -17,7 +17,7 @@ from .usage import merge_usage, read_usage
 __all__ = ["EMBEDDINGS"]
 
 
-class _Embeddings:
+class Embeddings:
     operation = semconv.EMBEDDINGS
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -59,4 +59,4 @@ class _Embeddings:
         return None
 
 
-EMBEDDINGS = _Embeddings()
+EMBEDDINGS = Embeddings()

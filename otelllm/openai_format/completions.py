@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from ... import semconv
-from ...call import Message, Reading, Request
-from ...estimate import size_of
-from ...parts import as_list, text
-from ...spec import Delta
-from ...stainless import merged, read_error_body
+from .. import semconv
+from ..call import Message, Reading, Request
+from ..estimate import size_of
+from ..parts import as_list, text
+from ..spec import Delta
+from ..stainless import merged, read_error_body
 from .chat import read_attributes
 from .chunks import finish_reason
 from .messages import text_size
@@ -22,7 +22,7 @@ from .usage import merge_usage, read_usage
 __all__ = ["COMPLETIONS"]
 
 
-class _Completions:
+class Completions:
     operation = semconv.TEXT_COMPLETION
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -100,4 +100,4 @@ def _message(content: str) -> Message:
     return {"role": "assistant", "parts": [text(content)] if content else []}
 
 
-COMPLETIONS = _Completions()
+COMPLETIONS = Completions()

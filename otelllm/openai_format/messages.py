@@ -6,11 +6,11 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...call import Message, Part
-from ...capture import blob
-from ...estimate import size_of
-from ...fields import field
-from ...parts import as_list, text, tool_call
+from ..call import Message, Part
+from ..capture import blob
+from ..estimate import size_of
+from ..fields import field
+from ..parts import as_list, text, tool_call
 
 __all__ = ["chat_message", "content_parts", "text_size", "tool_definitions"]
 

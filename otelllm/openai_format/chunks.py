@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...call import Message, Part, Reading
-from ...estimate import size_of
-from ...fields import members
-from ...parts import text, tool_call
-from ...spec import Delta
+from ..call import Message, Part, Reading
+from ..estimate import size_of
+from ..fields import members
+from ..parts import text, tool_call
+from ..spec import Delta
 from .messages import content_parts
 
 __all__ = ["finish_choices", "finish_reason", "fold_choices"]

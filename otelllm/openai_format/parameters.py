@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ... import semconv
-from ...call import Request, Value
-from ...stainless import plain
+from .. import semconv
+from ..call import Request, Value
+from ..stainless import plain
 
 __all__ = ["read_common"]
 
