@@ -5,107 +5,15 @@ Each works bare or with a name, on functions and methods, sync and async, and on
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, overload
 
 from . import semconv
 
 __all__ = ["agent", "embedding", "rerank", "retrieval", "task", "tool", "workflow"]
 
-if TYPE_CHECKING:
-    from .observed import Observed
-
 F = TypeVar("F", bound=Callable[..., Any])
-Observe = Callable[[tuple[Any, ...], dict[str, Any]], "Observed"]
-"""Begins the observation of one run, from its arguments."""
-
-
-def _run(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        observed = observe(args, kwargs)
-        try:
-            with observed.current():
-                result = function(*args, **kwargs)
-        except BaseException as error:
-            observed.end(error)
-            raise
-        observed.returned(result)
-        return result
-
-    return run
-
-
-def _arun(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    async def arun(*args: Any, **kwargs: Any) -> Any:
-        observed = observe(args, kwargs)
-        try:
-            with observed.current():
-                result = await function(*args, **kwargs)
-        except BaseException as error:
-            observed.end(error)
-            raise
-        observed.returned(result)
-        return result
-
-    return arun
-
-
-def _generate(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        observed = observe(args, kwargs)
-        inner = function(*args, **kwargs)
-        resume, sent = inner.send, None
-        try:
-            while True:
-                with observed.current():
-                    item = resume(sent)
-                observed.saw(item)
-                try:
-                    resume, sent = inner.send, (yield item)
-                except GeneratorExit:
-                    inner.close()
-                    raise
-                except BaseException as thrown:  # the inner generator's to handle
-                    resume, sent = inner.throw, thrown
-        except StopIteration as done:
-            observed.end()
-            return done.value
-        except BaseException as error:
-            observed.end(error)
-            raise
-
-    return generate
-
-
-def _agenerate(observe: Observe, function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    async def agenerate(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        observed = observe(args, kwargs)
-        inner = function(*args, **kwargs)
-        resume, sent = inner.asend, None
-        try:
-            while True:
-                with observed.current():
-                    item = await resume(sent)
-                observed.saw(item)
-                try:
-                    resume, sent = inner.asend, (yield item)
-                except GeneratorExit:
-                    await inner.aclose()
-                    raise
-                except BaseException as thrown:  # the inner generator's to handle
-                    resume, sent = inner.athrow, thrown
-        except StopAsyncIteration:
-            observed.end()
-        except BaseException as error:
-            observed.end(error)
-            raise
-
-    return agenerate
 
 
 def _decorator(function: F | None, operation: str, name: str | None, **facts: str | None) -> Any:
@@ -114,22 +22,15 @@ def _decorator(function: F | None, operation: str, name: str | None, **facts: st
     import inspect  # noqa: PLC0415
 
     from .observed import Observed, Step  # noqa: PLC0415
+    from .wrapping import wrapped  # noqa: PLC0415
 
     def decorate(target: F) -> F:
         told = {key: value for key, value in facts.items() if value is not None}
         if operation == semconv.EXECUTE_TOOL and (doc := inspect.getdoc(target)):
             told.setdefault(semconv.TOOL_DESCRIPTION, doc.partition("\n")[0])
-        if inspect.isasyncgenfunction(target):
-            wrap = _agenerate
-        elif inspect.isgeneratorfunction(target):
-            wrap = _generate
-        elif inspect.iscoroutinefunction(target):
-            wrap = _arun
-        else:
-            wrap = _run
         step = Step(operation, name or target.__name__, told)
         observe = partial(Observed, step, inspect.signature(target))
-        return wrap(observe, target)  # type: ignore[return-value]  # wraps keeps the target's signature
+        return wrapped(target, observe)  # type: ignore[return-value]  # wraps keeps the target's signature
 
     return decorate if function is None else decorate(function)
 

@@ -18,6 +18,9 @@ from .pricing import cost_of
 from .safely import safely
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
     from .call import Call
@@ -79,29 +82,41 @@ class Record:
 
     __slots__ = ("_content", "_emitter", "_lineage", "_started_ns", "call", "span")
 
-    def __init__(self, emitter: Emitter, call: Call) -> None:
+    def __init__(
+        self, emitter: Emitter, call: Call, *, context: Context | None = None, started_ns: int | None = None
+    ) -> None:
+        """`context` is the one above (default: the current one); `started_ns` since the epoch, where it is past."""
         self._emitter = emitter
         self.call = call
         self._content: Content | None = None
-        self._lineage = above()
-        self._started_ns = time_ns()
+        self._lineage = above(context)
+        self._started_ns = started_ns or time_ns()
         self.span: Span = trace.INVALID_SPAN
         if not is_suppressed():
             model = call.request.model
             name = f"{call.operation} {model}" if model else call.operation
             with safely("starting a span"):  # enforcement goes on without one
                 self.span = emitter.tracer.start_span(
-                    name, kind=SpanKind.CLIENT, attributes=start_attributes(call), start_time=self._started_ns
+                    name,
+                    context=context,
+                    kind=SpanKind.CLIENT,
+                    attributes=start_attributes(call),
+                    start_time=self._started_ns,
                 )
         call.captures = emitter.capture.mode != "off" and self.span.is_recording()
 
-    def read_input(self, surface: Surface, kwargs: dict[str, object]) -> None:
+    def read_input(self, surface: Surface, kwargs: Mapping[str, object]) -> None:
         """Serialise what the app sent, now: it may change its messages as soon as the call is back."""
+        if self.call.captures:
+            surface.read_input(self.call.request, kwargs)
+            self.keep_input()
+
+    def keep_input(self) -> None:
+        """Serialise the content that the call's request holds, and let go of it."""
         if not self.call.captures:
             return
         request = self.call.request
         content = self._content = Content(self._emitter.capture)
-        surface.read_input(request, kwargs)
         if request.system:
             content.write(semconv.SYSTEM_INSTRUCTIONS, request.system)
         if request.messages:
@@ -112,8 +127,8 @@ class Record:
             content.write_text(semconv.PROMPT_VARIABLE + name, value)
         request.messages = request.system = request.tools = None
 
-    def end(self, call: Call) -> None:
-        """Price the call, write its span and metrics. Called once."""
+    def end(self, call: Call, ended_ns: int | None = None) -> None:
+        """Price the call, write its span and metrics. Called once. `ended_ns` since the epoch, where it is past."""
         span = self.span
         try:
             with safely("pricing a call"):
@@ -129,7 +144,7 @@ class Record:
                     self._emitter.instruments.record(call, failed)
         finally:
             with safely("ending a span"):
-                span.end()
+                span.end(ended_ns)
 
     def _price(self) -> None:
         call = self.call

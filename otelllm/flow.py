@@ -57,7 +57,9 @@ def _receive(call: Call, provider: Provider, surface: Surface, end: End, receive
         return False
     call.request.stream = call.request.stream or received.streamed
     relay = Relay(call, surface, provider, end)
-    attach(relay, received.body if received.kind == "stream" else None, received.response)
+    if received.attach is not None:
+        received.attach(relay)
+    attach(relay, received.body if received.kind == "stream" and received.attach is None else None, received.response)
     return True
 
 

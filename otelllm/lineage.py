@@ -57,9 +57,9 @@ class Lineage:
 _NONE = Lineage()
 
 
-def above() -> Lineage:
-    """The lineage of the current context."""
-    found = get_value(_KEY)
+def above(context: Context | None = None) -> Lineage:
+    """The lineage of `context`, or of the context that is current."""
+    found = get_value(_KEY, context)
     return found if isinstance(found, Lineage) else _NONE
 
 

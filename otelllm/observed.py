@@ -1,37 +1,24 @@
-"""One run of an app's own step: its span, what went in and came out, and how it ended."""
+"""One run of an app's own step: what went in and came out, as its decorator understands them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from time import perf_counter_ns as now
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from opentelemetry import trace
-from opentelemetry.context import attach, detach, get_current
-from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
-from . import emit, semconv
-from .attributes import error_type_of
+from . import semconv
 from .call import Part, Value
-from .capture import Content
-from .errors import Blocked
 from .fields import field
 from .json_tree import plain
-from .lineage import Lineage, Totals, above, below
+from .runs import Run
 from .safely import safely
-from .scope import current as current_scope
 
-__all__ = ["Observed", "Step"]
+__all__ = ["Observed", "Step", "read_documents"]
 
-_NAMED = {
-    semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
-    semconv.INVOKE_AGENT: semconv.AGENT_NAME,
-    semconv.EXECUTE_TOOL: semconv.TOOL_NAME,
-}
 _QUERIES = ("query", "question", "text")
 _DOCUMENTS = ("documents", "docs", "results", "candidates")
 _TOP = ("top_k", "k", "limit", "n")
@@ -52,123 +39,48 @@ class Step:
 
 
 class Observed:
-    """The span of one run. Does nothing where otelllm is not on; never holds a context across a `yield`."""
+    """The run of a decorated function. Does nothing where otelllm is not on."""
 
-    __slots__ = ("_arguments", "_content", "_context", "_emitter", "_found", "_started", "_step", "_totals", "span")
+    __slots__ = ("_arguments", "_run", "_step")
 
     def __init__(self, step: Step, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._step = step
-        self._emitter = emit.active()
-        self._found: dict[str, Value] = {}
-        self._content: Content | None = None
-        self._totals: Totals | None = None
         self._arguments: dict[str, Any] = {}
-        self._started = now()
-        self.span: Span = trace.INVALID_SPAN
-        self._context = get_current()
-        if self._emitter is None or emit.is_suppressed():
-            self._emitter = None
-            return
-        with safely("starting a step"):
-            self._start(signature, args, kwargs)
-
-    def _start(self, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        assert self._emitter is not None
-        step, lineage, scope = self._step, above(), current_scope()
-        found: dict[str, Value] = {semconv.OPERATION: step.operation, **step.facts}
-        if (named := _NAMED.get(step.operation)) is not None:
-            found[named] = step.name
-        if lineage.agent and step.operation == semconv.EXECUTE_TOOL:
-            found[semconv.AGENT_NAME] = lineage.agent
-        told = {semconv.USER_ID: scope.user, semconv.SESSION_ID: scope.session, semconv.FEATURE: scope.feature}
-        found.update({name: value for name, value in told.items() if value is not None})
-        self.span = self._emitter.tracer.start_span(step.span_name, kind=SpanKind.INTERNAL, attributes=found)
-        self._context = set_span_in_context(self.span)
-        if step.operation in {semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT}:
-            self._totals = Totals(lineage.totals)
-            self._context = below(_named(lineage, step, self._totals), self._context)
-        if self.span.is_recording():
-            if self._emitter.capture.mode != "off":
-                self._content = Content(self._emitter.capture)
-            self._arguments = _bound(signature, args, kwargs)
-            self._read_arguments()
+        self._run = Run(step.operation, step.name, step.facts, span_name=step.span_name)
+        if self._run.is_recording:
+            with safely("reading a step's arguments"):
+                self._arguments = _bound(signature, args, kwargs)
+                self._read_arguments()
 
     @contextmanager
     def current(self) -> Iterator[None]:
         """Our span is the current one inside; for one step at a time."""
-        if self._emitter is None:
+        with self._run.current():
             yield
-            return
-        token = attach(self._context)
-        try:
-            yield
-        finally:
-            detach(token)
 
     def saw(self, item: Any) -> None:
         """A generator yielded `item`: the first one is its time to first token."""
-        if self._emitter is not None and semconv.TTFT not in self._found:
-            self._found[semconv.TTFT] = (now() - self._started) / 1e9
+        self._run.saw_first()
 
     def returned(self, result: Any) -> None:
         """The function returned `result`."""
-        if self._emitter is None:
-            return
-        if self.span.is_recording():
+        if self._run.is_recording:
             with safely("reading a step's result"):
                 self._read_result(result)
         self.end()
 
     def end(self, error: BaseException | None = None) -> None:
         """End the span; `GeneratorExit` (the reader left) is no error."""
-        if self._emitter is None:
-            return
-        emitter, self._emitter = self._emitter, None
-        failed = None
-        if error is not None and not isinstance(error, GeneratorExit):
-            failed = type(error).__name__ if isinstance(error, Blocked) else error_type_of(error)
-        try:
-            with safely("writing a step"):
-                self._write(emitter, error, failed)
-        finally:
-            with safely("ending a span"):
-                self.span.end()
-            self._arguments = {}
-
-    def _write(self, emitter: emit.Emitter, error: BaseException | None, failed: str | None) -> None:
-        found = self._found
-        if self._totals is not None and self._totals.calls:
-            found[semconv.TOTAL_INPUT] = self._totals.input
-            found[semconv.TOTAL_OUTPUT] = self._totals.output
-            if self._totals.usd is not None:
-                found[semconv.TOTAL_COST] = self._totals.usd
-        if failed:
-            found[semconv.ERROR_TYPE] = failed
-        if self._content is not None:
-            if self._content.truncated:
-                found[semconv.CONTENT_TRUNCATED] = True
-            if self._content.redactions:
-                found[semconv.CONTENT_REDACTIONS] = self._content.redactions
-            if emitter.content_on_span:
-                found.update(self._content.attributes)
-        if self.span.is_recording():
-            self.span.set_attributes(found)
-            if failed:
-                emit.write_error(self.span, error, failed, None, emitter.capture)
-        if emitter.instruments is not None:
-            shared: dict[str, Value] = {semconv.OPERATION: self._step.operation}
-            if (named := _NAMED.get(self._step.operation)) is not None:
-                shared[named] = self._step.name
-            if failed:
-                shared[semconv.ERROR_TYPE] = failed
-            emitter.instruments.record_step(self._step.operation, (now() - self._started) / 1e9, shared)
+        self._run.end(error)
+        self._arguments = {}
 
     def _read_arguments(self) -> None:
-        operation, arguments, content = self._step.operation, self._arguments, self._content
+        operation, arguments, run = self._step.operation, self._arguments, self._run
+        content = run.content
         if operation == semconv.RETRIEVAL:
             top = next((arguments[name] for name in _TOP if isinstance(arguments.get(name), int)), None)
             if top is not None:
-                self._found[semconv.RETRIEVAL_TOP_K] = top
+                run.found[semconv.RETRIEVAL_TOP_K] = top
             query = next((arguments[name] for name in _QUERIES if isinstance(arguments.get(name), str)), None)
             query = query or next((one for one in arguments.values() if isinstance(one, str)), None)
             if content is not None and query:
@@ -177,7 +89,7 @@ class Observed:
             documents = next((arguments[name] for name in _DOCUMENTS if _is_list(arguments.get(name))), None)
             documents = documents or next((one for one in arguments.values() if _is_list(one)), None)
             if documents is not None:
-                self._found[semconv.RERANK_IN] = len(documents)
+                run.found[semconv.RERANK_IN] = len(documents)
         elif operation == semconv.EXECUTE_TOOL:
             if content is not None:
                 content.write(semconv.TOOL_CALL_ARGUMENTS, arguments)
@@ -185,26 +97,15 @@ class Observed:
             content.write(semconv.INPUT_MESSAGES, [{"role": "user", "parts": [_as_part(_lone(arguments))]}])
 
     def _read_result(self, result: Any) -> None:
-        operation, content = self._step.operation, self._content
-        if operation == semconv.RETRIEVAL and _is_list(result):
-            self._found[semconv.RETRIEVAL_COUNT] = len(result)
-            if content is not None:
-                content.write(semconv.RETRIEVAL_DOCUMENTS, [_document(one) for one in result])
-        elif operation == semconv.RERANK and _is_list(result):
-            self._found[semconv.RERANK_OUT] = len(result)
-            if content is not None:
-                content.write(semconv.RETRIEVAL_DOCUMENTS, [_document(one) for one in result])
+        operation, run = self._step.operation, self._run
+        content = run.content
+        if operation in {semconv.RETRIEVAL, semconv.RERANK} and _is_list(result):
+            read_documents(run, result)
         elif operation == semconv.EXECUTE_TOOL:
             if content is not None:
                 content.write(semconv.TOOL_CALL_RESULT, result)
         elif content is not None and result is not None and operation != semconv.EMBEDDINGS:
             content.write(semconv.OUTPUT_MESSAGES, [{"role": "assistant", "parts": [_as_part(result)]}])
-
-
-def _named(lineage: Lineage, step: Step, totals: Totals) -> Lineage:
-    if step.operation == semconv.INVOKE_AGENT:
-        return replace(lineage, agent=step.name, totals=totals)
-    return replace(lineage, workflow=step.name, totals=totals)
 
 
 def _bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -230,6 +131,14 @@ def _as_part(value: Any) -> Part:
     """A text part; what is no text is shown as JSON, as the model or a reader would get it."""
     shown = value if isinstance(value, str) else orjson.dumps(plain(value)).decode()
     return {"type": "text", "content": shown}
+
+
+def read_documents(run: Run, documents: Sequence[Any]) -> None:
+    """What a retrieval, or a reranking, gave: how many, and as content which."""
+    counted = semconv.RERANK_OUT if run.operation == semconv.RERANK else semconv.RETRIEVAL_COUNT
+    run.found[counted] = len(documents)
+    if run.content is not None:
+        run.content.write(semconv.RETRIEVAL_DOCUMENTS, [_document(one) for one in documents])
 
 
 def _document(one: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, emit, estimate, pricing, processes
+from . import config, emit, estimate, frameworks, pricing, processes, providers
+from .calls import Calls
 from .capture import Capture
 from .config import CaptureMode, Settings
 from .emit import Emitter
@@ -18,7 +19,6 @@ from .events import Events
 from .metrics import Instruments
 from .patch import Binding, Patch
 from .policy import Policy, Watched, from_mapping, load
-from .providers import found
 from .relay import end_all
 from .spec import Stages
 from .telemetry import EXIT_SECONDS, Telemetry
@@ -99,7 +99,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             content_on_event=settings.content_on_event,
             events=Events(telemetry.logger, writes_details=settings.emit_event),
         )
-        patch = Patch(found(), emitter, _stages)
+        patch = Patch(providers.found(), frameworks.found(), Calls(emitter, _stages))
         _running = _Running(patch, telemetry, rules.stages(), rules)
         _watch(rules)
         emit.use(emitter)

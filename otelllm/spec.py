@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from .call import Call, Reading, Request
 from .steps import Steps
 
-__all__ = ["Delta", "Endpoint", "Method", "Provider", "Received", "Stage", "Surface"]
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .relay import Relay
+
+__all__ = [
+    "Delta",
+    "Endpoint",
+    "Framework",
+    "Hook",
+    "Method",
+    "Provider",
+    "Received",
+    "Selected",
+    "Stage",
+    "Surface",
+    "Wrapper",
+]
 
 Delta = Literal[0, 1, 2]
 """What a chunk carried: nothing that a reader waits for, a token (tool call, refusal, reasoning), or content."""
@@ -63,6 +80,17 @@ class Received(NamedTuple):
     response: Any
     """The HTTP response whose close ends the call; None for a whole answer."""
     streamed: bool = False
+    attach: Callable[[Relay], None] | None = None
+    """Lets the relay see the stream, where a swap of its one inner iterator and a hook on its response's close can't:
+    it tells the relay of every chunk (`keep`), how a read ended (`stop`), and of a close (`end`).
+    """
+
+
+class Selected(NamedTuple):
+    """What one call of a method that serves many is: its surface, and its arguments by name."""
+
+    surface: Surface
+    kwargs: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +105,17 @@ class Method:
     """Not in every supported version: quiet when missing."""
     sends: str = ""
     """For a method that gives back a manager and sends later: the resource's attribute through which it then sends."""
+    enters: bool = False
+    """It gives back a context manager that sends when it is entered, and gives there what a method gives."""
+    select: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Selected | None] | None = None
+    """From (instance, args, kwargs): what this call is, where the method serves several surfaces, or its arguments
+    have no names; None where it is no model call. MUST be cheap: other calls of the process may pass here.
+    """
+
+    @property
+    def is_function(self) -> bool:
+        """`module:function`: its instance is the function itself, and `dress` gives one to call in its place."""
+        return "." not in self.target.partition(":")[2]
 
 
 class Provider(Protocol):
@@ -113,6 +152,38 @@ class Provider(Protocol):
         """A resource like `instance` whose calls get the static answer `text`, offline and in the SDK's types;
         None where the surface can't say a text.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """A framework's method or function to replace: `module:Class.method`, `module:function`."""
+
+    target: str
+    make: Callable[[Callable[..., Any]], Callable[..., Any]]
+    """Makes the replacement of the original; of the same kind (see wrapping.wrapped)."""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A way in that a framework offers itself: a handler, a processor, a listener to be registered."""
+
+    target: str
+    """`module` or `module:what`: done when the module is imported; what is shown by `otelllm doctor`."""
+    install: Callable[[ModuleType], Callable[[], None] | str]
+    """Registers in the loaded module; how to take it back, or why it can't be done in this version."""
+    optional: bool = False
+
+
+class Framework(Protocol):
+    """What is above the provider SDKs, or beside them: agents, chains, vector stores, rerankers, MCP. A module of
+    `frameworks/` has it as FRAMEWORK. Its steps are `runs.Run`, its model calls `model_calls.ModelCall`.
+    """
+
+    name: str
+    package: str
+    oldest: str
+    hooks: tuple[Wrapper | Hook, ...]
 
 
 class Stage(Protocol):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from ..safely import safely
+from ..plugins import load
 
 if TYPE_CHECKING:
     from ..spec import Provider
@@ -16,12 +13,5 @@ __all__ = ["found"]
 
 
 def found() -> list[Provider]:
-    """Every provider that we know, ours and outsiders'. Imports no SDK."""
-    providers: list[Provider] = []
-    for module in pkgutil.iter_modules(__path__):
-        with safely(f"loading the provider {module.name}"):
-            providers.append(import_module(f"{__name__}.{module.name}").PROVIDER)
-    for entry in entry_points(group="otelllm.providers"):
-        with safely(f"loading the provider {entry.name}"):
-            providers.append(entry.load())
-    return providers
+    """Every provider that we know, ours and outsiders' (entry points in `otelllm.providers`). Imports no SDK."""
+    return load(__name__, __path__, "PROVIDER")

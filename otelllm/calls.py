@@ -1,0 +1,330 @@
+"""What stands in the place of an SDK's method: a function of the same kind that takes each call through the flow.
+
+Plain functions, not wrapt's: a plain function pickles by its name, and keeps its signature and kind for `inspect`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import wraps
+from typing import Any
+
+from opentelemetry.context import Context, attach, detach, get_value, set_value
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
+
+from .call import Call
+from .emit import Emitter, Record
+from .enclosing import CALL_OPEN, enclosing
+from .errors import KillSwitchOn
+from .flow import run
+from .generators import StandIn
+from .relay import relay_of
+from .safely import safely
+from .scope import current
+from .spec import Method, Provider, Stages, Surface
+from .steps import Send, adrive, drive
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """Makes the replacements. After `active = False`, one that somebody kept only passes through."""
+
+    def __init__(self, emitter: Emitter, stages: Callable[[], Stages]) -> None:
+        self.emitter = emitter
+        self.stages = stages
+        self.active = True
+
+    def replacement(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """What stands in the place of `original`, which is `method` of `provider`."""
+        if method.sends:
+            return self._deferred(provider, method, original)
+        if method.enters:
+            return self._manager(provider, method, original)
+        return self._wrapper(provider, method, original)
+
+    def parse_hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A raw view's parse: what it makes is handed to the call's relay."""
+
+        @wraps(original)
+        def parse(view: Any, *args: Any, **kwargs: Any) -> Any:
+            parsed = original(view, *args, **kwargs)
+            if self.active:
+                with safely("reading a raw view"):
+                    relay = relay_of(getattr(view, "http_response", None))
+                    if relay is not None:
+                        relay.body(parsed)
+            return parsed
+
+        return parse
+
+    def silenced(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """What starts a span of the SDK's own: None while ours is open."""
+
+        @wraps(original)
+        def start_span(*args: Any, **kwargs: Any) -> Any:
+            return None if self.active and get_value(CALL_OPEN) else original(*args, **kwargs)
+
+        return start_span
+
+    def _begin(
+        self,
+        provider: Provider,
+        method: Method,
+        send: Callable[..., Any],
+        instance: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> _Begun | None:
+        if not self.active or get_value(CALL_OPEN) is not None:
+            return None
+        with safely("beginning a call"):
+            surface = method.surface
+            if method.select is not None:
+                selected = method.select(instance, args, kwargs)
+                if selected is None:
+                    return None
+                surface, kwargs = selected
+            return _Begun(self, provider, surface, send, instance, kwargs)
+        return None
+
+    def _deferred(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A method that gives back a manager: a copy of its resource sends for it, and the call begins then."""
+
+        def send(resource: Any, *args: Any, **kwargs: Any) -> Any:
+            return getattr(resource, method.sends)(*args, **kwargs)
+
+        def later(resource: Any, asked: dict[str, Any]) -> Callable[..., Any]:
+            def post(*args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, send, resource, (), asked)
+                if begun is None:
+                    return send(resource, *args, **kwargs)
+                return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
+
+            async def apost(*args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, send, resource, (), asked)
+                if begun is None:
+                    return await send(resource, *args, **kwargs)
+                return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
+
+            return apost if method.asynchronous else post
+
+        @wraps(original)
+        def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            resource = self_
+            if self.active:
+                with safely("preparing a call"):
+                    twin = copy(self_)
+                    setattr(twin, method.sends, later(self_, kwargs))
+                    resource = twin
+            return original(resource, *args, **kwargs)
+
+        return wrapper
+
+    def _manager(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A method whose manager sends when it is entered: ours stands around it."""
+
+        @wraps(original)
+        def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            manager = original(self_, *args, **kwargs)
+            if not self.active:
+                return manager
+
+            def begin(enter: Callable[..., Any]) -> _Begun | None:
+                return self._begin(provider, method, enter, self_, args, kwargs)
+
+            def anew(resource: Any) -> Any:
+                return manager if resource is self_ else original(resource, *args, **kwargs)
+
+            return _Entering(manager, begin, anew)
+
+        return wrapper
+
+    def _wrapper(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        if method.is_function:
+            return self._function(provider, method, original)
+        if inspect.isgeneratorfunction(original):
+
+            @wraps(original)
+            def generator(self_: Any, *args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, original, self_, args, kwargs)
+                if begun is None:
+                    return (yield from original(self_, *args, **kwargs))
+                return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
+
+            return generator
+
+        if not method.asynchronous:
+
+            @wraps(original)
+            def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, original, self_, args, kwargs)
+                if begun is None:
+                    return original(self_, *args, **kwargs)
+                return begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
+
+            return wrapper
+
+        async def acall(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            begun = self._begin(provider, method, original, instance, args, kwargs)
+            if begun is None:
+                return await original(instance, *args, **kwargs)
+            return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
+
+        if inspect.iscoroutinefunction(original):
+
+            @wraps(original)
+            async def awrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+                return await acall(self, args, kwargs)
+
+            return awrapper
+
+        # The SDK hides its coroutine function behind a plain decorator: ours is then of the same kind.
+        @wraps(original)
+        def plain_wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return acall(self, args, kwargs)
+
+        return plain_wrapper
+
+    def _function(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of a module: as a method whose instance is itself."""
+
+        def send(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        if method.asynchronous:
+
+            @wraps(original)
+            async def afunction(*args: Any, **kwargs: Any) -> Any:
+                begun = self._begin(provider, method, send, original, args, kwargs)
+                if begun is None:
+                    return await original(*args, **kwargs)
+                return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
+
+            return afunction
+
+        @wraps(original)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            begun = self._begin(provider, method, send, original, args, kwargs)
+            if begun is None:
+                return original(*args, **kwargs)
+            return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
+
+        return function
+
+
+class _Entering:
+    """Stands in for a manager whose entry sends, of its kind to `isinstance`; leaving it is the manager's own."""
+
+    __slots__ = ("_anew", "_begin", "_manager")
+
+    def __init__(
+        self, manager: Any, begin: Callable[[Callable[..., Any]], _Begun | None], anew: Callable[[Any], Any]
+    ) -> None:
+        self._manager, self._begin, self._anew = manager, begin, anew
+
+    @property  # type: ignore[misc]  # what isinstance() asks after the real type said no
+    def __class__(self) -> Any:
+        return type(self._manager)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+    def __enter__(self) -> Any:
+        def enter(resource: Any) -> Any:
+            self._manager = self._anew(resource)
+            return self._manager.__enter__()
+
+        begun = self._begin(enter)
+        if begun is None:
+            return self._manager.__enter__()
+        return drive(begun.steps(), lambda step: begun.send(step, (), {}))
+
+    async def __aenter__(self) -> Any:
+        async def enter(resource: Any) -> Any:
+            self._manager = self._anew(resource)
+            return await self._manager.__aenter__()
+
+        begun = self._begin(enter)
+        if begun is None:
+            return await self._manager.__aenter__()
+        return await adrive(begun.steps(), lambda step: begun.asend(step, (), {}))
+
+    def __exit__(self, *exc: Any) -> Any:
+        return self._manager.__exit__(*exc)
+
+    async def __aexit__(self, *exc: Any) -> Any:
+        return await self._manager.__aexit__(*exc)
+
+
+class _Begun:
+    """One call on its way: the record, and how to send it."""
+
+    __slots__ = ("_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
+
+    def __init__(
+        self, calls: Calls, provider: Provider, surface: Surface, original: Callable[..., Any], instance: Any,
+        kwargs: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        request = surface.read_request(kwargs)
+        endpoint = provider.endpoint(instance)
+        self.call = Call(
+            provider=endpoint.provider,
+            operation=surface.operation,
+            request=request,
+            scope=current(),
+            server=(endpoint.address, endpoint.port) if endpoint.address else None,
+        )
+        self._record = Record(calls.emitter, self.call)
+        self._calls, self._provider, self._surface = calls, provider, surface
+        self._original, self._instance = original, instance
+        if (outer := enclosing()) is not None:
+            outer.saw(surface.operation)
+            self.call.reading.attributes.update(outer.attributes)
+        with safely("reading what was sent"):
+            self._record.read_input(surface, kwargs)
+
+    def steps(self) -> Any:
+        """The flow of this call."""
+        return run(self.call, self._provider, self._surface, self._calls.stages(), self._record.end)
+
+    def _ready(self, step: Send) -> Any:
+        """The resource that is called: the app's own, or one whose answer is already here."""
+        if step.answer is None:
+            return self._instance
+        dressed = self._provider.dress(self._instance, self._surface, self.call.request, step.answer)
+        if dressed is None:
+            rule = self.call.decisions[-1].rule if self.call.decisions else ""
+            raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
+        return dressed
+
+    def _context(self) -> Context:
+        span = self._record.span
+        return set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
+
+    def led(self, result: Any) -> Any:
+        """`result`; a generator sends at its first read, and has our span as the current one then."""
+        if type(result) is StandIn:
+            result.lead = self._context()
+        return result
+
+    # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
+    def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The provider's own method, with our span as the current one, and only for that long."""
+        instance = self._ready(step)
+        token = attach(self._context())
+        try:
+            return self._original(instance, *args, **kwargs)
+        finally:
+            detach(token)
+
+    async def asend(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The same, awaited."""
+        instance = self._ready(step)
+        token = attach(self._context())
+        try:
+            return await self._original(instance, *args, **kwargs)
+        finally:
+            detach(token)

@@ -1,0 +1,25 @@
+"""Folders of plug-ins, listed at run time: a new one is one new file; outsiders use entry points."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from .safely import safely
+
+__all__ = ["load"]
+
+
+def load(package: str, path: Iterable[str], name: str) -> list[Any]:
+    """`name` of each module in the folder of `package`, and of each entry point in the group of that name."""
+    found: list[Any] = []
+    for module in pkgutil.iter_modules(path):
+        with safely(f"loading {package}.{module.name}"):
+            found.append(getattr(import_module(f"{package}.{module.name}"), name))
+    for entry in entry_points(group=package):
+        with safely(f"loading {entry.name} of {package}"):
+            found.append(entry.load())
+    return found

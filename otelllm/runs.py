@@ -1,0 +1,229 @@
+"""One run of a step (workflow, agent, tool, retrieval, …): its span, its content, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from time import perf_counter_ns as now
+from time import time_ns
+from typing import Any, Generic, TypeVar
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
+
+from . import emit, semconv
+from .attributes import error_type_of
+from .call import Value
+from .capture import Content
+from .errors import Blocked
+from .lineage import Lineage, Totals, above, below
+from .safely import safely
+from .scope import current as current_scope
+
+__all__ = ["Run", "Runs"]
+
+_NAMED = {
+    semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
+    semconv.INVOKE_AGENT: semconv.AGENT_NAME,
+    semconv.EXECUTE_TOOL: semconv.TOOL_NAME,
+}
+
+
+class Run:
+    """The span of one step, from its start to its end, whichever thread or task either comes in.
+
+    Does nothing where otelllm is off or instrumentation is suppressed. Nothing here raises. Holds no context: what
+    runs below runs `with run.current()`, one frame at a time, or with `run.context` as its parent.
+    """
+
+    __slots__ = ("_emitter", "_started", "_totals", "content", "context", "found", "name", "operation", "span")
+
+    def __init__(
+        self,
+        operation: str,
+        name: str,
+        facts: Mapping[str, Value] | None = None,
+        *,
+        parent: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        span_name: str | None = None,
+        started_ns: int | None = None,
+    ) -> None:
+        """`parent` is the context above (default: the current one); `started_ns` since the epoch, where it is past."""
+        self.operation = operation
+        self.name = name
+        self._emitter = emit.active()
+        self.found: dict[str, Value] = {}
+        """Attributes to be written at the end."""
+        self.content: Content | None = None
+        """Where content goes; None where none is kept."""
+        self._totals: Totals | None = None
+        self._started = now() - (time_ns() - started_ns if started_ns else 0)
+        self.span: Span = trace.INVALID_SPAN
+        self.context = get_current() if parent is None else parent
+        if self._emitter is None or emit.is_suppressed():
+            self._emitter = None
+            return
+        with safely("starting a step"):
+            self._start(self._emitter, facts or {}, kind, span_name or f"{operation} {name}".rstrip(), started_ns)
+
+    def _start(
+        self, emitter: emit.Emitter, facts: Mapping[str, Value], kind: SpanKind, span_name: str, started_ns: int | None
+    ) -> None:
+        operation, lineage, scope = self.operation, above(self.context), current_scope(self.context)
+        found: dict[str, Value] = {semconv.OPERATION: operation}
+        if self.name and (named := _NAMED.get(operation)) is not None:
+            found[named] = self.name
+        found.update(facts)
+        if lineage.agent and operation == semconv.EXECUTE_TOOL:
+            found[semconv.AGENT_NAME] = lineage.agent
+        told = {semconv.USER_ID: scope.user, semconv.SESSION_ID: scope.session, semconv.FEATURE: scope.feature}
+        found.update({name: value for name, value in told.items() if value is not None})
+        self.span = emitter.tracer.start_span(
+            span_name, context=self.context, kind=kind, attributes=found, start_time=started_ns
+        )
+        self.context = set_span_in_context(self.span, self.context)
+        if operation in {semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT}:
+            self._totals = Totals(lineage.totals)
+            self.context = below(_named(lineage, operation, self.name, self._totals), self.context)
+        if self.span.is_recording() and emitter.capture.mode != "off":
+            self.content = Content(emitter.capture)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a span that has not ended."""
+        return self._emitter is not None
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether anybody will see what is read for it."""
+        return self._emitter is not None and self.span.is_recording()
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Our span is the current one inside; for one step at a time, never across a `yield` to the app."""
+        if self._emitter is None:
+            yield
+            return
+        token = attach(self.context)
+        try:
+            yield
+        finally:
+            detach(token)
+
+    def saw_first(self) -> None:
+        """The first item of what it gives came now: its time to first token."""
+        if self._emitter is not None and semconv.TTFT not in self.found:
+            self.found[semconv.TTFT] = (now() - self._started) / 1e9
+
+    def end(
+        self, error: BaseException | None = None, *, error_type: str | None = None, ended_ns: int | None = None
+    ) -> None:
+        """End the span, once; `GeneratorExit` (the reader left) is no error. `error_type` is for a failure without an
+        exception; `ended_ns` since the epoch, where it is past.
+        """
+        if self._emitter is None:
+            return
+        emitter, self._emitter = self._emitter, None
+        failed = error_type
+        if error is not None and not isinstance(error, GeneratorExit):
+            failed = failed or (type(error).__name__ if isinstance(error, Blocked) else error_type_of(error))
+        try:
+            with safely("writing a step"):
+                self._write(emitter, error, failed, ended_ns)
+        finally:
+            with safely("ending a span"):
+                self.span.end(ended_ns)
+
+    def _write(
+        self, emitter: emit.Emitter, error: BaseException | None, failed: str | None, ended_ns: int | None
+    ) -> None:
+        found = self.found
+        if self._totals is not None and self._totals.calls:
+            found[semconv.TOTAL_INPUT] = self._totals.input
+            found[semconv.TOTAL_OUTPUT] = self._totals.output
+            if self._totals.usd is not None:
+                found[semconv.TOTAL_COST] = self._totals.usd
+        if failed:
+            found[semconv.ERROR_TYPE] = failed
+        if self.content is not None:
+            if self.content.truncated:
+                found[semconv.CONTENT_TRUNCATED] = True
+            if self.content.redactions:
+                found[semconv.CONTENT_REDACTIONS] = self.content.redactions
+            if emitter.content_on_span:
+                found.update(self.content.attributes)
+        if self.span.is_recording():
+            self.span.set_attributes(found)
+            if failed:
+                emit.write_error(self.span, error, failed, None, emitter.capture)
+        if emitter.instruments is not None:
+            shared: dict[str, Value] = {semconv.OPERATION: self.operation}
+            if (named := _NAMED.get(self.operation)) is not None:
+                shared[named] = self.name
+            if failed:
+                shared[semconv.ERROR_TYPE] = failed
+            seconds = (now() - (time_ns() - ended_ns if ended_ns else 0) - self._started) / 1e9
+            emitter.instruments.record_step(self.operation, seconds, shared)
+
+
+def _named(lineage: Lineage, operation: str, name: str, totals: Totals) -> Lineage:
+    if operation == semconv.INVOKE_AGENT:
+        return replace(lineage, agent=name or lineage.agent, totals=totals)
+    return replace(lineage, workflow=name or lineage.workflow, totals=totals)
+
+
+K = TypeVar("K")
+
+
+class Runs(Generic[K]):
+    """The open runs of a framework that tells of starts and ends by ids of its own.
+
+    Bounded: where more than `most` are open, or the oldest is older than a day, that one's end is not coming any
+    more; it is ended as `abandoned`, not forgotten.
+    """
+
+    __slots__ = ("_most", "_open")
+
+    _OLDEST_NS = 24 * 3600 * 10**9
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._open: dict[K, tuple[Run, Any, int]] = {}
+
+    def open(self, key: K, run: Run, more: Any = None) -> None:
+        """Keep `run`, and what the framework's file keeps beside it, until `take(key)`."""
+        moment = now()
+        self._open[key] = (run, more, moment)
+        while self._open:
+            first = next(iter(self._open))
+            if first == key or (len(self._open) <= self._most and moment - self._open[first][2] < self._OLDEST_NS):
+                return
+            lost, _, _ = self._open.pop(first)
+            lost.end(error_type="abandoned")
+
+    def get(self, key: K | None) -> Run | None:
+        """The open run of `key`."""
+        found = self._open.get(key) if key is not None else None
+        return found[0] if found is not None else None
+
+    def beside(self, key: K | None) -> Any:
+        """What was kept beside it."""
+        found = self._open.get(key) if key is not None else None
+        return found[1] if found is not None else None
+
+    def take(self, key: K) -> Run | None:
+        """The run of `key`, which is now the caller's to end."""
+        found = self._open.pop(key, None)
+        return found[0] if found is not None else None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def end_all(self) -> None:
+        """End what is open: otelllm is switched off."""
+        while self._open:
+            run, _, _ = self._open.pop(next(iter(self._open)))
+            run.end(error_type="abandoned")
