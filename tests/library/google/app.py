@@ -13,11 +13,13 @@ from google.oauth2.credentials import Credentials
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-__all__ = ["MODEL", "QUESTION", "App", "AsyncApp", "SyncApp", "vertex"]
+__all__ = ["MODEL", "QUESTION", "App", "AsyncApp", "SyncApp", "http", "vertex"]
 
 MODEL = "gemini-2.5-flash"
 # Every client makes a TLS context for websockets, which nothing here opens: 20 ms of the 22 that a client takes.
 _api_client.BaseApiClient._ensure_websocket_ssl_ctx = staticmethod(lambda *_, **__: {})
+http: Any = getattr(_api_client, "httpx2", None) or _api_client.httpx
+"""The HTTP library of this version of the SDK: its errors reach the app as they are."""
 QUESTION = "When was the lighthouse at Skagen lit?"
 
 

@@ -223,6 +223,8 @@ def test_embeddings(
     otel: Telemetry, make_app: Callable[..., App], provider: Provider, file: str, client: Any, expected: Any
 ) -> None:
     """One span, its dimensions, and its tokens where the answer says them."""
+    if file == "embed_usage.json" and "usage_metadata" not in types.EmbedContentResponse.model_fields:
+        pytest.skip("this google-genai keeps no usage of embeddings")
     otel.instrument(capture="full")
     app = make_app(**client)
     provider.reply(whole(files.body(f"google/{file}")))

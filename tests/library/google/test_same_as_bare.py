@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
 from enum import Enum
@@ -164,6 +165,9 @@ def test_odd_input_and_answers(otel: Telemetry, make_app: Callable[..., App], pr
     assert seen[0] == seen[1]
     assert len(otel.spans) <= 1
     if seen[0][1]:
+        if not otel.spans:  # an older SDK broke off and left its own stream in a cycle
+            gc.collect()
+            app.settle()
         assert len(otel.spans) == 1
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 from google.genai import errors, models
 from opentelemetry.trace import SpanKind, StatusCode
@@ -19,7 +18,7 @@ from wire.server import CUT, RESET, STALL, Gate, sse, whole
 import otelllm
 from otelllm import semconv
 
-from .app import MODEL, QUESTION
+from .app import MODEL, QUESTION, http
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +62,7 @@ def abandoned(app: App, provider: Provider) -> None:
 
 
 def cut(app: App, provider: Provider) -> None:
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(http.RemoteProtocolError):
         app.read(_open(app, provider, HEAD, CUT))
 
 
@@ -72,7 +71,7 @@ def reset(app: App, provider: Provider) -> None:
     stream = _open(app, provider, HEAD, gate, RESET)
     app.take(stream, 2)
     gate.open()
-    with pytest.raises(httpx2.ReadError):
+    with pytest.raises(http.ReadError):
         app.read(stream)
 
 
@@ -91,7 +90,7 @@ def error_event(app: App, provider: Provider) -> None:
 def timed_out(app: App, provider: Provider) -> None:
     stream = _open(app, provider, HEAD, STALL, http_options={"timeout": 100})
     app.take(stream, 2)
-    with pytest.raises(httpx2.ReadTimeout):
+    with pytest.raises(http.ReadTimeout):
         app.read(stream)
     provider.last.wait_left()
 
@@ -117,8 +116,8 @@ ROWS = [
     Row(read_to_the_end, "complete", saw="all"),
     Row(closed, "closed"),
     Row(abandoned, "abandoned"),
-    Row(cut, "broken", "httpx2.RemoteProtocolError"),
-    Row(reset, "broken", "httpx2.ReadError"),
+    Row(cut, "broken", f"{http.__name__}.RemoteProtocolError"),
+    Row(reset, "broken", f"{http.__name__}.ReadError"),
     Row(ended_too_soon, "broken", "incomplete"),
     Row(error_event, "broken", "UNAVAILABLE"),
     Row(timed_out, "broken", "timeout"),
