@@ -129,6 +129,8 @@ class Reading:
     """In the conventions' words, one a choice; the provider's own words in `own_finish_reasons`."""
     own_finish_reasons: list[str] = field(default_factory=list)
     usage: Usage | None = None
+    shares: list[tuple[str, Usage]] | None = None
+    """What each model used, where several answered one call; `usage` holds their sum."""
     tier: str | None = None
     conversation: str | None = None
     request_id: str | None = None

@@ -14,7 +14,7 @@ from .attributes import attributes, error_type_of, start_attributes
 from .capture import Capture, Content
 from .lineage import above
 from .metrics import Instruments
-from .pricing import cost_of
+from .pricing import cost_of, cost_of_shares
 from .safely import safely
 
 if TYPE_CHECKING:
@@ -152,6 +152,15 @@ class Record:
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
+        if reading.shares is not None:
+            call.cost = cost_of_shares(
+                reading.shares,
+                reading.usage.other if reading.usage is not None else None,
+                provider=call.provider,
+                tier=reading.tier or call.request.tier,
+                at_ns=self._started_ns,
+            )
+            return
         call.cost = cost_of(
             reading.usage,
             provider=call.provider,

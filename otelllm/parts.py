@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from .call import Part
 
-__all__ = ["arguments_of", "as_list", "text", "tool_call"]
+__all__ = ["arguments_of", "as_list", "plain_data", "text", "tool_call"]
 
 
 def as_list(value: Any) -> Sequence[Any]:
@@ -20,6 +20,16 @@ def as_list(value: Any) -> Sequence[Any]:
 def text(content: Any) -> Part:
     """A text part."""
     return {"type": "text", "content": content}
+
+
+def plain_data(value: Any) -> Any:
+    """SDK objects, and lists and mappings of them, as plain data under the names that they have on the wire."""
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+    if isinstance(value, Mapping):
+        return {name: plain_data(one) for name, one in value.items()}
+    return [plain_data(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def arguments_of(raw: Any) -> Any:

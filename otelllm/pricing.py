@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from .safely import safely
 if TYPE_CHECKING:
     from .price_table import Rates
 
-__all__ = ["configure", "cost_of", "refresh", "source", "warm_up"]
+__all__ = ["configure", "cost_of", "cost_of_shares", "refresh", "source", "warm_up"]
 
 STANDARD = frozenset({"", "auto", "default", "on_demand", "standard"})
 CONFIGURABLE = {
@@ -50,6 +50,7 @@ _table: PriceTable | None = None
 _configured: dict[str, dict[str, float]] = {}
 
 _NO_USAGE = Cost("no_usage")
+_CERTAINTY = ("free", "exact", "approximate", "estimated")
 
 
 def cost_of(
@@ -72,6 +73,34 @@ def cost_of(
         with safely("pricing a call"):
             return _cost(_tidied(usage), plan, at_ns)
         return Cost("unknown_price")
+
+
+def cost_of_shares(
+    shares: Sequence[tuple[str, Usage]],
+    other: Mapping[str, float] | None = None,
+    *,
+    provider: str,
+    tier: str | None = None,
+    at_ns: int | None = None,
+) -> Cost:
+    """What a call cost that several models answered together, each with its own usage, and `other` which nobody's
+    share names. Never raises.
+    """
+    used = [*shares[:-1], (shares[-1][0], replace(shares[-1][1], other=dict(other)))] if other else shares
+    costs = [cost_of(usage, provider=provider, model=model, tier=tier, at_ns=at_ns) for model, usage in used]
+    unknown = next((cost for cost in costs if cost.usd is None and cost.status != "no_usage"), None)
+    priced = [cost for cost in costs if cost.usd is not None]
+    if unknown is not None or not priced:
+        return unknown or _NO_USAGE  # what some of them cost is not what it cost
+
+    def total(part: str) -> float:
+        return float(sum(getattr(cost, part) for cost in priced))
+
+    return Cost(
+        max((cost.status for cost in priced), key=_CERTAINTY.index),
+        total("usd"), total("input"), total("cache_read"), total("cache_write"), total("output"), total("other"),
+        priced[0].source, priced[0].tier,
+    )  # fmt: skip
 
 
 def configure(prices: Mapping[str, Mapping[str, float]] | None) -> None:

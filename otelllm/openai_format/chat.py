@@ -14,6 +14,7 @@ from ..parts import as_list
 from ..spec import Delta
 from ..stainless import given, merged, plain, read_error_body
 from .chunks import finish_choices, finish_reason, fold_choices
+from .dialects import count_server_tools, read_breakdown, read_x_groq
 from .messages import chat_message, text_size, tool_definitions
 from .parameters import read_common
 from .usage import merge_usage, read_usage
@@ -44,11 +45,15 @@ def read_attributes(reading: Reading, body: Any) -> None:
 class Chat:
     operation = semconv.CHAT
 
+    def __init__(self, *, api_type: str | None = "chat_completions") -> None:
+        self.api_type = api_type
+
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         kwargs = merged(kwargs)
         request = read_common(kwargs)
         found = request.attributes
-        found[semconv.OPENAI_API_TYPE] = "chat_completions"
+        if self.api_type is not None:
+            found[semconv.OPENAI_API_TYPE] = self.api_type
         if kwargs.get("n") not in (None, 1) and isinstance(kwargs["n"], int):
             found[semconv.REQUEST_CHOICE_COUNT] = kwargs["n"]
         stop = kwargs.get("stop")
@@ -78,9 +83,17 @@ class Chat:
             if own := plain(getattr(choice, "finish_reason", None)):
                 reading.own_finish_reasons.append(own)
                 reading.finish_reasons.append(finish_reason(own))
-            if captures and (message := getattr(choice, "message", None)) is not None:
+            message = getattr(choice, "message", None)
+            if executed := members(message).get("executed_tools"):
+                count_server_tools(reading, map(members, executed))
+            if captures and message is not None:
                 made = chat_message(message)
                 reading.messages.append({**made, "role": "assistant"})
+        said = members(body)
+        if (breakdown := said.get("usage_breakdown")) is not None:
+            read_breakdown(reading, breakdown)
+        if (extra := said.get("x_groq")) is not None:
+            read_x_groq(reading, extra)
         if not choices:
             read_error_body(reading, body)
 
@@ -88,6 +101,10 @@ class Chat:
         said = members(chunk)
         if said.get("usage") is not None:
             merge_usage(reading, read_usage(chunk.usage))
+            if (breakdown := said.get("usage_breakdown")) is not None:
+                read_breakdown(reading, breakdown)
+        if (extra := said.get("x_groq")) is not None:
+            read_x_groq(reading, extra)
         tier = said.get("service_tier")
         if reading.id is None or reading.model is None or (tier is not None and tier != reading.tier):
             read_attributes(reading, chunk)

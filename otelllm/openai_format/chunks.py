@@ -11,11 +11,12 @@ from ..estimate import size_of
 from ..fields import members
 from ..parts import text, tool_call
 from ..spec import Delta
+from .dialects import count_server_tools, fold_server_tools, server_tool_parts
 from .messages import content_parts
 
 __all__ = ["finish_choices", "finish_reason", "fold_choices"]
 
-_FINISH = {"tool_calls": "tool_call", "function_call": "tool_call"}
+_FINISH = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
 
 
 def finish_reason(own: str) -> str:
@@ -38,10 +39,13 @@ class _Choice:
     tools: list[_Tool] = field(default_factory=list)
     by_index: dict[int, _Tool] = field(default_factory=dict)
     audio: list[str] = field(default_factory=list)
+    server_tools: dict[Any, dict[str, Any]] = field(default_factory=dict)
     finish: str | None = None
 
     def tool(self, index: Any, call_id: str | None) -> _Tool:
         """The call that a fragment belongs to: by index; a new id at a known index begins a new call; else the last."""
+        if isinstance(index, float):  # as one SDK declares it
+            index = int(index)
         known = self.by_index.get(index) if isinstance(index, int) else None
         if known is None and not isinstance(index, int):
             known = next((one for one in self.tools if call_id and one.id == call_id), None)
@@ -88,6 +92,7 @@ def finish_choices(reading: Reading, captures: bool) -> None:
         if state.finish:
             reading.own_finish_reasons.append(state.finish)
             reading.finish_reasons.append(finish_reason(state.finish))
+        count_server_tools(reading, state.server_tools.values())
         if captures and (parts := _parts(state)):
             message: Message = {"role": "assistant", "parts": parts}
             reading.messages.append(message)
@@ -118,6 +123,9 @@ def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], capt
     if (audio := delta.get("audio")) is not None:
         found = found or 2
         _keep(reading, state.audio, members(audio).get("transcript"), captures)
+    if executed := delta.get("executed_tools"):
+        found = found or 1
+        fold_server_tools(state.server_tools, executed)
     return found
 
 
@@ -145,6 +153,7 @@ def _parts(state: _Choice) -> list[Part]:
     parts: list[Part] = []
     if state.thoughts:
         parts.append({"type": "reasoning", "content": "".join(state.thoughts)})
+    parts += server_tool_parts(state.server_tools.values())
     parts += content_parts("".join(state.texts))
     if state.refusals:
         parts.append(text("".join(state.refusals)))

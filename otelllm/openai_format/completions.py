@@ -10,6 +10,7 @@ import orjson
 from .. import semconv
 from ..call import Message, Reading, Request
 from ..estimate import size_of
+from ..fields import field
 from ..parts import as_list, text
 from ..spec import Delta
 from ..stainless import merged, read_error_body
@@ -69,13 +70,13 @@ class Completions:
         for choice in getattr(chunk, "choices", None) or ():
             # index -> the texts so far, and how it finished
             state = reading.partial.setdefault(getattr(choice, "index", 0) or 0, ([], []))
-            piece = getattr(choice, "text", None)
+            piece = getattr(choice, "text", None) or field(getattr(choice, "delta", None), "content")
             if isinstance(piece, str) and piece:
                 delta = 2
                 reading.output_chars += size_of(piece)
                 if captures:
                     state[0].append(piece)
-            if own := getattr(choice, "finish_reason", None):
+            if own := getattr(choice, "finish_reason", None) or getattr(chunk, "finish_reason", None):
                 state[1].append(own)
         return delta
 

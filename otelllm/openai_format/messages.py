@@ -9,8 +9,9 @@ from typing import Any
 from ..call import Message, Part
 from ..capture import blob
 from ..estimate import size_of
-from ..fields import field
+from ..fields import field, members
 from ..parts import as_list, text, tool_call
+from .dialects import server_tool_parts
 
 __all__ = ["chat_message", "content_parts", "text_size", "tool_definitions"]
 
@@ -99,6 +100,7 @@ def chat_message(message: Any) -> Message:
         if isinstance(thought := field(message, name), str) and thought:
             parts.append({"type": "reasoning", "content": thought})
             break
+    parts += server_tool_parts(members(one) for one in as_list(members(message).get("executed_tools")))
     parts += content_parts(content)
     if isinstance(refusal := field(message, "refusal"), str) and refusal:
         parts.append(text(refusal))

@@ -6,6 +6,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from ..call import Reading, Usage
+from ..fields import field
 
 __all__ = ["merge_usage", "read_usage"]
 
@@ -13,7 +14,7 @@ _FIELDS = tuple(one.name for one in dataclass_fields(Usage) if one.name not in {
 
 
 def _count(thing: Any, name: str) -> int | None:
-    value = getattr(thing, name, None)
+    value = field(thing, name)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
@@ -25,8 +26,9 @@ def read_usage(usage: Any) -> Usage | None:
     """`usage` of any surface, in either of its two vocabularies; None where there is nothing to count."""
     if usage is None:
         return None
-    into = getattr(usage, "prompt_tokens_details", None) or getattr(usage, "input_tokens_details", None)
-    out = getattr(usage, "completion_tokens_details", None) or getattr(usage, "output_tokens_details", None)
+    # A dict where the SDK does not declare what the server says: all of it, or its details.
+    into = field(usage, "prompt_tokens_details") or field(usage, "input_tokens_details")
+    out = field(usage, "completion_tokens_details") or field(usage, "output_tokens_details")
     found = Usage(
         input=_first(_count(usage, "prompt_tokens"), _count(usage, "input_tokens")),
         output=_first(_count(usage, "completion_tokens"), _count(usage, "output_tokens")),
@@ -42,6 +44,8 @@ def read_usage(usage: Any) -> Usage | None:
         found.audio_output = _count(out, "audio_tokens")
         found.image_output = _count(out, "image_tokens")
         found.text_output = _count(out, "text_tokens")
+    if found.cache_read is None:
+        found.cache_read = _count(usage, "cached_tokens")  # without details around it, at some servers
     return None if found.input is None and found.output is None else found
 
 

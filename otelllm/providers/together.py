@@ -1,0 +1,32 @@
+"""The together SDK: chat completions, completions and embeddings, sync and async, whole and streamed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..hosts import endpoint_of
+from ..openai_format.chat import Chat
+from ..openai_format.completions import COMPLETIONS
+from ..openai_format.embeddings import EMBEDDINGS
+from ..spec import Endpoint
+from ..stainless import Stainless, pair
+
+__all__ = ["PROVIDER"]
+
+
+class _Together(Stainless):
+    name = "together"
+    package = "together"
+    oldest = "2.0"
+    methods = (
+        *pair("together.resources.chat.completions", "CompletionsResource.create", Chat(api_type=None)),
+        *pair("together.resources.completions", "CompletionsResource.create", COMPLETIONS),
+        *pair("together.resources.embeddings", "EmbeddingsResource.create", EMBEDDINGS),
+    )
+    parse_hooks = ("together._response:BaseAPIResponse._parse",)
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        return endpoint_of(str(instance._client.base_url), "together_ai")
+
+
+PROVIDER = _Together()
