@@ -32,9 +32,11 @@ __all__ = ["Calls"]
 class Calls:
     """Makes the replacements. After `active = False`, one that somebody kept only passes through."""
 
-    def __init__(self, emitter: Emitter, stages: Callable[[], Stages]) -> None:
+    def __init__(self, emitter: Emitter, stages: Callable[[], Stages], *, propagates: bool = False) -> None:
         self.emitter = emitter
         self.stages = stages
+        self.propagates = propagates
+        """W3C trace context goes into the provider's request."""
         self.active = True
 
     def replacement(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -300,6 +302,18 @@ class _Begun:
             raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
         return dressed
 
+    def _propagated(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`kwargs` with the current trace context among the request's headers, where the SDK takes any."""
+        with safely("propagating the trace context"):
+            from opentelemetry.propagate import inject  # noqa: PLC0415  loads the propagators; only where asked for
+
+            headers: dict[str, str] = {}
+            inject(headers)
+            if headers and (add := getattr(self._provider, "with_headers", None)) is not None:
+                told: Mapping[str, Any] = add(kwargs, headers)
+                return told
+        return kwargs
+
     def _context(self) -> Context:
         span = self._record.span
         return set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
@@ -316,6 +330,8 @@ class _Begun:
         instance = self._ready(step)
         token = attach(self._context())
         try:
+            if self._calls.propagates:
+                kwargs = self._propagated(kwargs)
             return self._original(instance, *args, **kwargs)
         finally:
             detach(token)
@@ -325,6 +341,8 @@ class _Begun:
         instance = self._ready(step)
         token = attach(self._context())
         try:
+            if self._calls.propagates:
+                kwargs = self._propagated(kwargs)
             return await self._original(instance, *args, **kwargs)
         finally:
             detach(token)

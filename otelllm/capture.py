@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import orjson
 
 from . import semconv
+from .blobs import kept_in
 from .json_tree import Tree, cut_text, each_part, each_text, fit, fit_messages, plain, readable
 from .redaction import may_hold_secrets, redact_known
 from .safely import safely
@@ -159,7 +160,8 @@ class Content:
 
 
 def blob(mime_type: str, modality: str, data: bytes | str) -> Part:
-    """A part that stands for an image, a sound or a file: what it is, its hash and size, without its content.
+    """A part that stands for an image, a sound or a file: what it is, its hash and size, without its content; and
+    where that is, if it is stored apart (see blobs).
 
     A text is base64 or a data URL; what is neither has a size only.
     """
@@ -169,4 +171,7 @@ def blob(mime_type: str, modality: str, data: bytes | str) -> Part:
             data = base64.b64decode(data.partition(",")[2] if data.startswith("data:") else data, validate=True)
         except (binascii.Error, ValueError):
             return {**part, "size": len(data)}
-    return {**part, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    part.update(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+    if (store := kept_in()) is not None and (uri := store.keep(part["sha256"], data, mime_type)) is not None:
+        part["uri"] = uri
+    return part

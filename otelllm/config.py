@@ -50,6 +50,12 @@ class Settings:
     endpoint_named: bool = False
     per_chunk_metric: bool = False
     """OTELLLM_METRIC_PER_CHUNK: also the conventions' time_per_output_chunk, a record a chunk."""
+    completion_hook: str | None = None
+    """OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK: the entry point that content is handed to."""
+    prefix_key: str | None = None
+    """OTELLLM_PREFIX_KEY: hashes of the conversation's prefixes are on spans, keyed by it."""
+    propagate: bool = False
+    """OTELLLM_PROPAGATE: W3C trace context goes into the providers' requests."""
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -92,4 +98,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         protocol=env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf").strip().lower() or "http/protobuf",
         endpoint_named=any(name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") for name in env),
         per_chunk_metric=_flag(env, "OTELLLM_METRIC_PER_CHUNK"),
+        completion_hook=env.get("OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK") or None,
+        prefix_key=env.get("OTELLLM_PREFIX_KEY") or None,
+        propagate=_flag(env, "OTELLLM_PROPAGATE"),
     )

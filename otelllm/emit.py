@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import time_ns
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from .attributes import attributes, error_type_of, start_attributes
 from .capture import Capture, Content
 from .lineage import above
 from .metrics import Instruments
+from .prefixes import prefix_hashes
 from .pricing import cost_of, cost_of_shares
 from .safely import safely
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from .call import Call
+    from .completion_hook import CompletionHook
     from .events import Events
     from .spec import Surface
 
@@ -57,7 +60,10 @@ except ImportError:  # pragma: no cover  an OpenTelemetry that has moved it
 class Emitter:
     """Where records go: one tracer, one set of instruments, and the rule for content."""
 
-    __slots__ = ("capture", "content_on_event", "content_on_span", "events", "instruments", "tracer")
+    __slots__ = (
+        "capture", "content_on_event", "content_on_span", "events", "hook", "instruments", "kept", "prefix_key",
+        "reads_content", "tracer",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,13 +74,21 @@ class Emitter:
         content_on_span: bool = True,
         content_on_event: bool = False,
         events: Events | None = None,
+        hook: CompletionHook | None = None,
+        prefix_key: bytes | None = None,
     ) -> None:
+        is_kept = capture.mode != "off"
         self.tracer = tracer
         self.instruments = instruments
         self.capture = capture
-        self.content_on_span = content_on_span
-        self.content_on_event = content_on_event
+        self.content_on_span = content_on_span and is_kept
+        self.content_on_event = content_on_event and is_kept
         self.events = events
+        self.hook = hook
+        # A hook was asked for by name, so it gets content where no span does; what can be redacted is, then.
+        self.kept = capture if is_kept or hook is None else replace(capture, mode="redacted")
+        self.prefix_key = prefix_key
+        self.reads_content = self.kept.mode != "off" or prefix_key is not None
 
 
 class Record:
@@ -103,7 +117,7 @@ class Record:
                     attributes=start_attributes(call),
                     start_time=self._started_ns,
                 )
-        call.captures = emitter.capture.mode != "off" and self.span.is_recording()
+        call.captures = emitter.reads_content and self.span.is_recording()
 
     def read_input(self, surface: Surface, kwargs: Mapping[str, object]) -> None:
         """Serialise what the app sent, now: it may change its messages as soon as the call is back."""
@@ -116,7 +130,12 @@ class Record:
         if not self.call.captures:
             return
         request = self.call.request
-        content = self._content = Content(self._emitter.capture)
+        if self._emitter.prefix_key is not None:
+            with safely("hashing a conversation's prefixes"):
+                hashes = prefix_hashes(self._emitter.prefix_key, request.system, request.messages)
+                if hashes:
+                    request.attributes[semconv.CONTENT_PREFIX] = hashes
+        content = self._content = Content(self._emitter.kept)
         if request.system:
             content.write(semconv.SYSTEM_INSTRUCTIONS, request.system)
         if request.messages:
@@ -196,7 +215,7 @@ class Record:
             found[semconv.ERROR_TYPE] = failed
         content = self._content
         if call.captures and call.reading.messages:
-            content = content or Content(self._emitter.capture)
+            content = content or Content(self._emitter.kept)
             content.write(semconv.OUTPUT_MESSAGES, call.reading.messages)
         found[semconv.CONTENT_CAPTURED] = self._emitter.capture.mode
         if content is not None:
@@ -207,6 +226,9 @@ class Record:
             if self._emitter.content_on_span:
                 found.update(content.attributes)
         span.set_attributes(found)
+        if self._emitter.hook is not None and content is not None and content.attributes:
+            with safely("calling the completion hook"):
+                self._emitter.hook.complete(content.attributes, span)
         for decision in call.decisions:
             span.add_event(
                 semconv.EVENT_DECISION,

@@ -43,6 +43,8 @@ class CaptureRules:
     content: Mode | None = None
     part_bytes: int = 65_536
     span_bytes: int = 1 << 20
+    blobs: str | None = None
+    """Where images, sounds and files are stored: a folder, or a URL for fsspec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +205,15 @@ def _one_of(value: object, path: Keys, known: tuple[str, ...]) -> Any:
 
 
 def _capture(value: object) -> CaptureRules:
-    table = _table(value, ("capture",), ("content", "part_bytes", "span_bytes"))
+    table = _table(value, ("capture",), ("content", "part_bytes", "span_bytes", "blobs"))
     read: dict[str, Any] = {}
     if "content" in table:
         read["content"] = _one_of(table["content"], ("capture", "content"), get_args(Mode))
     for name in ("part_bytes", "span_bytes"):
         if name in table:
             read[name] = _size(table[name], ("capture", name))
+    if "blobs" in table:
+        read["blobs"] = _text(table["blobs"], ("capture", "blobs"))
     return CaptureRules(**read)
 
 

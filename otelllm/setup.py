@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import config, emit, estimate, frameworks, pricing, processes, providers
+from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers
+from .blobs import Blobs
 from .calls import Calls
 from .capture import Capture
 from .config import CaptureMode, Settings
@@ -57,6 +58,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
     capture: CaptureMode | None = None,
     redact: Callable[[str], str] | None = None,
     prices: Mapping[str, Mapping[str, float]] | None = None,
+    propagate: bool | None = None,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     logger_provider: Any = None,
@@ -68,6 +70,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
     `capture` says what content is kept: "off" (the default), "redacted" or "full"; it wins over the policy, and that
     over OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. `redact` is applied to every text before anything is kept.
     `prices` are your own, by model glob, in USD per million tokens: {"my-model*": {"input": 0.1, "output": 0.4}}.
+    `propagate` sends W3C trace context along in the providers' requests (default: OTELLLM_PROPAGATE, else not).
     `policy` is a file, its keys as a mapping, or nothing: then otelllm.toml is taken where it exists.
 
     Imports no SDK, returns at once, and does nothing when called a second time. Raises `BadConfig` for settings that
@@ -79,10 +82,9 @@ def instrument(  # noqa: PLR0913  all optional, all by name
         if _running is not None or settings.disabled:
             return
         rules = _policy(policy, settings)
-        mode = capture or rules.capture.content or settings.capture or "off"
-        if mode not in {"off", "redacted", "full"}:
-            raise BadConfig(f"capture {mode!r} is not one of 'off', 'redacted', 'full'")
+        kept = _capture(capture, redact, rules, settings)
         pricing.configure(prices)
+        blobs.use(Blobs(rules.capture.blobs) if rules.capture.blobs else None)
         telemetry = Telemetry(
             settings,
             service_name=service_name,
@@ -91,15 +93,9 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             meter_provider=meter_provider,
             logger_provider=logger_provider,
         )
-        emitter = Emitter(
-            telemetry.tracer,
-            Instruments(telemetry.meter, per_chunk=settings.per_chunk_metric),
-            Capture(mode, redact=redact, part_bytes=rules.capture.part_bytes, span_bytes=rules.capture.span_bytes),
-            content_on_span=settings.content_on_span,
-            content_on_event=settings.content_on_event,
-            events=Events(telemetry.logger, writes_details=settings.emit_event),
-        )
-        patch = Patch(providers.found(), frameworks.found(), Calls(emitter, _stages))
+        emitter = _emitter(telemetry, kept, settings)
+        calls = Calls(emitter, _stages, propagates=settings.propagate if propagate is None else propagate)
+        patch = Patch(providers.found(), frameworks.found(), calls)
         _running = _Running(patch, telemetry, rules.stages(), rules)
         _watch(rules)
         emit.use(emitter)
@@ -121,6 +117,9 @@ def uninstrument() -> None:
             running.watched.stop()
         end_all()
         running.telemetry.shutdown()
+        if (store := blobs.kept_in()) is not None:
+            store.flush(EXIT_SECONDS)
+        blobs.use(None)
         estimate.forget()
         processes.on_exit(None)
 
@@ -128,7 +127,11 @@ def uninstrument() -> None:
 def flush(timeout: float = 5.0) -> bool:
     """Hand over what is waiting to be exported; whether all of it was taken within `timeout` seconds."""
     running = _running
-    return True if running is None else running.telemetry.flush(timeout)
+    if running is None:
+        return True
+    store = blobs.kept_in()
+    written = store is None or store.flush(timeout)
+    return running.telemetry.flush(timeout) and written
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> None:
@@ -164,6 +167,29 @@ def _policy(given: str | Path | Mapping[str, Any] | Policy | None, settings: Set
     return policy.with_kill(settings.kill)
 
 
+def _capture(
+    asked: CaptureMode | None, redact: Callable[[str], str] | None, rules: Policy, settings: Settings
+) -> Capture:
+    """What content is kept: the argument wins over the policy, that over the environment."""
+    mode = asked or rules.capture.content or settings.capture or "off"
+    if mode not in {"off", "redacted", "full"}:
+        raise BadConfig(f"capture {mode!r} is not one of 'off', 'redacted', 'full'")
+    return Capture(mode, redact=redact, part_bytes=rules.capture.part_bytes, span_bytes=rules.capture.span_bytes)
+
+
+def _emitter(telemetry: Telemetry, kept: Capture, settings: Settings) -> Emitter:
+    return Emitter(
+        telemetry.tracer,
+        Instruments(telemetry.meter, per_chunk=settings.per_chunk_metric),
+        kept,
+        content_on_span=settings.content_on_span,
+        content_on_event=settings.content_on_event,
+        events=Events(telemetry.logger, writes_details=settings.emit_event),
+        hook=completion_hook.load(settings.completion_hook) if settings.completion_hook else None,
+        prefix_key=settings.prefix_key.encode() if settings.prefix_key else None,
+    )
+
+
 def _watch(policy: Policy) -> None:
     """Follow the policy's file: a good change is in force within a second, a bad one is only reported."""
     running = _running
@@ -188,6 +214,8 @@ def _in_child() -> None:
 def _at_exit() -> None:
     running = _running
     if running is not None:
+        if (store := blobs.kept_in()) is not None:
+            store.flush(EXIT_SECONDS)
         running.telemetry.shutdown()
 
 

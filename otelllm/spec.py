@@ -148,6 +148,11 @@ class Provider(Protocol):
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
         """`error_type`, request id, and a billed answer that the error carries."""
 
+    def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """The arguments of a call that sends `headers` along, below the app's own. May be left out, where the SDK takes
+        none with a call.
+        """
+
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """A resource like `instance` whose calls get the static answer `text`, offline and in the SDK's types;
         None where the surface can't say a text.

@@ -82,6 +82,12 @@ class Stainless:
             self.read_headers(reading, response.headers)
         reading.error_type = self.error_type(error) or reading.error_type
 
+    def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """Below the app's own headers, which the SDK lays over its client's."""
+        if isinstance(options := kwargs.get("options"), Mapping):  # a manager's request, made up by now
+            return {**kwargs, "options": {**options, "headers": {**headers, **(options.get("headers") or {})}}}
+        return {**kwargs, "extra_headers": {**headers, **(kwargs.get("extra_headers") or {})}}
+
     def error_type(self, error: BaseException) -> str | None:
         """The provider's error code, else its HTTP status; timeout; None where only the class says anything."""
         if is_timeout(error):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,18 @@ class _GoogleGenai:
         if (response := getattr(error, "response", None)) is not None:
             self.read_headers(reading, getattr(response, "headers", None))
         reading.error_type = _error_type(error) or reading.error_type
+
+    def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        config = kwargs.get("config")
+        if config is None or isinstance(config, Mapping):
+            name = "httpOptions" if config and "httpOptions" in config else "http_options"
+            given = (config or {}).get(name) or {}
+            given = given if isinstance(given, Mapping) else given.model_dump(exclude_none=True)
+            http = {**given, "headers": {**headers, **(given.get("headers") or {})}}
+            return {**kwargs, "config": {**(config or {}), name: http}}
+        options = config.http_options or import_module("google.genai.types").HttpOptions()
+        more = options.model_copy(update={"headers": {**headers, **(options.headers or {})}})
+        return {**kwargs, "config": config.model_copy(update={"http_options": more})}
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)
