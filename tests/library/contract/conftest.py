@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from driving import collections_when_asked_for  # noqa: F401  a fixture of every test here
+
+if TYPE_CHECKING:
+    from wire.server import Provider
+
+    from .row import Row
+
+
+def _rows() -> Iterator[tuple[str, Row | None, str]]:
+    """Every row whose SDK is installed; what is missing is one row that is skipped, so that it shows."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent / "rows")]):
+        try:
+            rows: list[Row] = import_module(f"library.contract.rows.{module.name}").ROWS
+        except ModuleNotFoundError as missing:
+            yield module.name, None, f"{missing.name} is not installed"
+            continue
+        yield from ((row.name, row, "") for row in rows)
+
+
+ROWS = list(_rows())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each row in each of the ways that it has."""
+    names = [name for name in ("row", "kind", "way", "streamed") if name in metafunc.fixturenames]
+    if "row" not in names:
+        return
+    cases: list[Any] = []
+    for name, row, missing in ROWS:
+        if row is None:
+            empty = [None] * len(names)
+            cases.append(pytest.param(*empty, id=name, marks=pytest.mark.skip(reason=missing)))
+            continue
+        for way in metafunc.module.WAYS if "way" in names else (None,):
+            streams = [way.end is not None] if way else [False, True]
+            kinds = way.kinds if way else ("sync", "async")
+            for kind, streamed in product(kinds, streams):
+                if streamed and not row.events:
+                    continue
+                told = way.act.__name__ if way else "streamed" if streamed else "whole"
+                case = {"row": row, "kind": kind, "way": way, "streamed": streamed}
+                cases.append(pytest.param(*(case[one] for one in names), id=f"{name}-{told}-{kind}"))
+    metafunc.parametrize(names, cases)
+
+
+@pytest.fixture
+def make_app(provider: Provider, row: Row, kind: str) -> Iterator[Callable[[], Any]]:
+    """Makes apps of the row's SDK, of the sync or the async kind."""
+    apps: list[Any] = []
+
+    def make() -> Any:
+        apps.append(row.apps[kind == "async"](provider.url))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        app.stop()

@@ -1,0 +1,63 @@
+"""A row of the contract suite: one API surface of one SDK, how it is called, and what the provider sends.
+
+Add a provider: a module in `rows/` with `ROWS`, a list of these. It imports its SDK at the top; where that is not
+installed it is one skipped row, and the matrix file of the SDK runs `tests/library/contract -k NAME`. All else is in
+`test_contract.py`, the same for every row: how a provider differs is a field here, never an `if` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from wire.server import Reply, Step, sse
+
+__all__ = ["Ask", "Row"]
+
+Ask = Callable[..., tuple[Callable[..., Any], dict[str, Any]]]
+"""(client, *, streamed: bool, timeout_s: float | None) -> the SDK's method and its arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """One surface. `facts`, `stream_facts` and `started_facts` are span attributes, exact; others are not looked at."""
+
+    name: str
+    """ "groq chat": the provider's module first, for -k."""
+    apps: tuple[Any, Any]
+    """The sync and the async app (drivers of tests/driving.py), each made as `App(url)`, without retries."""
+    ask: Ask
+    provider: str
+    """gen_ai.provider.name"""
+    span: str
+    """The span's name."""
+    answer: bytes
+    """The body of a whole answer."""
+    facts: Mapping[str, Any]
+    text: str | None = None
+    """The text of the whole answer's first message."""
+    refusal: tuple[int, bytes]
+    """Status and body of the provider's error."""
+    refusal_type: str
+    """Its `error.type`."""
+    events: tuple[bytes, ...] = ()
+    """The stream; none where the surface has no stream."""
+    stream_facts: Mapping[str, Any] = field(default_factory=dict)
+    stream_text: str | None = None
+    head: int = 0
+    """How many of the events are sent before a break in the middle of the text."""
+    taken: int = 0
+    """How many chunks the app sees of them."""
+    started: str | None = None
+    """The text of the first message so far."""
+    started_facts: Mapping[str, Any] = field(default_factory=dict)
+    """What is known by then, such as the answer's id."""
+    reply: Callable[[Iterable[Step]], Reply] = sse
+    """A streamed reply of these steps, in the provider's framing."""
+    tells_closed: tuple[str, ...] = ("sync", "async")
+    """The apps in which a close can be told from a stream that was dropped (bare nested async generators: not)."""
+    speaks: bool = True
+    """It can be given a static answer, a text."""
+    changing_headers: tuple[str, ...] = ()
+    """Headers of a request that differ from call to call, bare as well: signatures, dates, ids."""

@@ -1,0 +1,58 @@
+"""The groq SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from library.contract.row import Row
+from library.groq.app import AsyncApp, SyncApp
+from wire import files
+
+from otelllm import semconv
+
+__all__ = ["ROWS"]
+
+MODEL = "llama-3.3-70b-versatile"
+EMBEDDER = "nomic-embed-text-v1_5"
+QUESTION = "When was the lighthouse at Skagen lit?"
+KNOWN_AT_ONCE = {semconv.RESPONSE_ID: "chatcmpl-5f0b6a7e-9d3c-4a53-8f6a-0d2a6a1f7c11", semconv.RESPONSE_MODEL: MODEL}
+FACTS = {
+    **KNOWN_AT_ONCE,
+    semconv.RESPONSE_FINISH_REASONS: ("stop",),
+    semconv.USAGE_INPUT: 1200,
+    semconv.USAGE_CACHE_READ: 1024,
+    semconv.USAGE_OUTPUT: 50,
+    semconv.PROVIDER_REQUEST_ID: "req_01jadadp0femyae9kav1gpkhe8",
+}
+TEXT = "The lighthouse at Skagen was lit in 1858."
+COMMON: dict[str, Any] = {
+    "apps": (SyncApp, AsyncApp),
+    "provider": "groq",
+    "refusal": (429, files.body("groq/error_429.json")),
+    "refusal_type": "rate_limit_exceeded",
+}
+
+
+def _chat(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    more = {"stream": True} if streamed else {}
+    messages = [{"role": "user", "content": QUESTION}]
+    return client.chat.completions.create, {"model": MODEL, "messages": messages, "timeout": timeout_s, **more}
+
+
+def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    return client.embeddings.create, {"model": EMBEDDER, "input": "Skagen", "timeout": timeout_s}
+
+
+ROWS = [
+    Row(
+        name="groq chat", ask=_chat, span=f"chat {MODEL}", **COMMON,
+        answer=files.body("groq/chat.json"), facts=FACTS, text=TEXT,
+        events=tuple(files.events("groq/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
+        head=3, taken=3, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
+    ),
+    Row(
+        name="groq embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
+        answer=files.body("groq/embeddings.json"), speaks=False,
+        facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None},
+    ),
+]  # fmt: skip

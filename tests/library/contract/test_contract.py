@@ -1,0 +1,306 @@
+"""The contract of every provider: each way of asking, and each way in which that can end, sync and async.
+
+Every case runs twice, bare and instrumented, against the same bytes: the app must see the same objects and exceptions
+and send the same requests; then there must be one span, ended once, that says what had come and how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.trace import SpanKind, StatusCode
+from wire.server import CUT, STALL, Gate, Reply, whole
+
+import otelllm
+from otelllm import semconv
+
+from .row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemetry import Telemetry
+    from wire.server import Provider
+
+TIMEOUT_S = 0.06
+# A stream that nobody closes leaves its connection to the garbage collector, with and without us.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+class Seen:
+    """What an app can tell of a call: types and contents of what it got, and what was raised, from where."""
+
+    def __init__(self) -> None:
+        self.things: list[Any] = []
+        self.error: BaseException | None = None
+
+    def got(self, *things: Any) -> None:
+        """Note these objects; none is kept."""
+        for thing in things:
+            dumped = thing.model_dump() if hasattr(thing, "model_dump") else repr(thing)
+            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(set(dir(thing)))))
+
+    @property
+    def raised(self) -> Any:
+        """The exception's type, text and causes, and the frame that its traceback ends in."""
+        error = self.error
+        if error is None:
+            return None
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return type(error), str(error), type(error.__cause__), type(error.__context__), last.filename, last.name
+
+
+def _ask(app: Any, row: Row, *, streamed: bool = False, timeout_s: float | None = None) -> Any:
+    method, arguments = row.ask(app.client, streamed=streamed, timeout_s=timeout_s)
+    return app.call(method, **arguments)
+
+
+def _open(app: Any, provider: Provider, row: Row, *steps: Any, timeout_s: float | None = None) -> Any:
+    provider.reply(row.reply([*row.events[: row.head], *steps]))
+    return _ask(app, row, streamed=True, timeout_s=timeout_s)
+
+
+def answered(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    seen.got(_ask(app, row))
+
+
+def refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    status, body = row.refusal
+    provider.reply(whole(body, status=status))
+    _ask(app, row)
+
+
+def cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[row.answer[: len(row.answer) // 2], CUT]))
+    _ask(app, row)
+
+
+def timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[STALL]))
+    _ask(app, row, timeout_s=TIMEOUT_S)
+
+
+def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[STALL]))
+    asked = len(provider.requests)
+    method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
+
+    async def go() -> None:
+        task = asyncio.ensure_future(method(**arguments))
+        while len(provider.requests) == asked:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await task
+
+    app.runner.run(go())
+
+
+def read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply(row.events))
+    stream = _ask(app, row, streamed=True)
+    seen.got(stream)
+    seen.got(*app.read(stream))
+
+
+def stream_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    status, body = row.refusal
+    provider.reply(whole(body, status=status))
+    app.read(_ask(app, row, streamed=True))
+
+
+def stream_cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    gate = Gate()
+    stream = _open(app, provider, row, gate, CUT)
+    seen.got(*app.take(stream, row.taken))
+    gate.open()
+    app.read(stream)
+
+
+def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    seen.got(*app.take(stream, row.taken))
+    app.close(stream)
+    del stream
+    if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
+        _collect(app)
+    provider.last.wait_left()
+
+
+def abandoned(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    seen.got(*app.take(stream, row.taken))
+    del stream
+    _collect(app)
+
+
+def stream_timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, STALL, timeout_s=TIMEOUT_S)
+    seen.got(*app.take(stream, row.taken))
+    app.read(stream)
+
+
+def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    chunks: list[Any] = []
+
+    async def reading() -> None:
+        async for chunk in stream:
+            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
+
+    async def go() -> None:
+        task = asyncio.ensure_future(reading())
+        # Once the last chunk that was sent is here, the reader waits inside the SDK's iterator.
+        while len(chunks) < row.taken:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await task
+
+    try:
+        app.runner.run(go())
+    finally:
+        seen.got(*chunks)
+
+
+def _collect(app: Any) -> None:
+    """The last reference is gone: some streams sit in cycles of their own, async ones end in a task of the loop."""
+    gc.collect()
+    app.settle()
+    gc.collect()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of asking and ending, and what the span must say of it."""
+
+    act: Callable[[Any, Provider, Row, Seen], None]
+    end: str | None = None
+    """`otelllm.stream.end`; None for a whole answer."""
+    error: str | None = None
+    """`error.type`; "refusal" for the row's own, "raised" for the class that the bare app sees."""
+    saw: str = "none"
+    """How much of the answer came: none, some, all."""
+    kinds: tuple[str, ...] = ("sync", "async")
+
+
+WAYS = (
+    Way(answered, saw="all"),
+    Way(refused, error="refusal"),
+    Way(cut, error="raised"),
+    Way(timed_out, error="timeout"),
+    Way(cancelled, error="cancelled", kinds=("async",)),
+    Way(read, "complete", saw="all"),
+    Way(stream_refused, "broken", "refusal"),
+    Way(stream_cut, "broken", "raised", saw="some"),
+    Way(closed, "closed", saw="some"),
+    Way(abandoned, "abandoned", saw="some"),
+    Way(stream_timed_out, "broken", "timeout", saw="some"),
+    Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
+)
+
+
+def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row) -> tuple[Seen, Any]:
+    """What the app saw, and what it sent."""
+    seen, before = Seen(), len(provider.requests)
+    app = make_app()
+    try:
+        way.act(app, provider, row, seen)
+    except BaseException as error:
+        if isinstance(error, AssertionError | KeyboardInterrupt | pytest.fail.Exception):
+            raise
+        seen.error = error
+    hidden = {"host", *row.changing_headers}
+    sent = [
+        (it.method, it.path, it.body, {name: value for name, value in it.headers.items() if name not in hidden})
+        for it in provider.requests[before:]
+    ]
+    return seen, sent
+
+
+def test_each_way_is_one_span_and_nothing_changes_for_the_app(
+    otel: Telemetry, make_app: Callable[[], Any], provider: Provider, row: Row, kind: str, way: Way
+) -> None:
+    """Same objects, exceptions and requests as bare; one span, whose end, error and content are what had come."""
+    otelllm.uninstrument()
+    bare, bare_sent = _run(way, make_app, provider, row)
+    otel.instrument(capture="full")
+    seen, sent = _run(way, make_app, provider, row)
+    assert seen.things == bare.things
+    assert seen.raised == bare.raised
+    assert (bare.error is None) is (way.error is None)
+    assert sent == bare_sent
+    raised = type(bare.error)
+    errors = {"refusal": row.refusal_type, "raised": f"{raised.__module__}.{raised.__qualname__}"}
+    _check(otel, provider, row, way, kind, errors.get(way.error or "", way.error))
+
+
+def _check(otel: Telemetry, provider: Provider, row: Row, way: Way, kind: str, error: str | None) -> None:
+    span, found = otel.span, otel.attributes
+    assert (span.name, span.kind) == (row.span, SpanKind.CLIENT)
+    assert (found[semconv.PROVIDER], found[semconv.SERVER_ADDRESS]) == (row.provider, "127.0.0.1")
+    assert found[semconv.SERVER_PORT] == provider.port
+    end = "abandoned" if way.end == "closed" and kind not in row.tells_closed else way.end
+    assert (found.get(semconv.STREAM_END), found.get(semconv.REQUEST_STREAM)) == (end, end is not None or None)
+    assert found.get(semconv.ERROR_TYPE) == error
+    assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+    facts, text = {
+        "none": ({}, None),
+        "some": (row.started_facts, row.started),
+        "all": (row.facts, row.text) if end is None else (row.stream_facts, row.stream_text),
+    }[way.saw]
+    assert {name: found.get(name) for name in facts} == dict(facts)
+    messages = otel.messages(semconv.OUTPUT_MESSAGES) if semconv.OUTPUT_MESSAGES in found else [{"parts": []}]
+    texts = [part["content"] for part in messages[0]["parts"] if part["type"] == "text"]
+    assert ("".join(texts) or None) == text
+    assert (semconv.TTFT in found) is (end is not None and way.saw != "none")
+    if way.saw != "all":
+        assert semconv.RESPONSE_FINISH_REASONS not in found
+        counted = semconv.USAGE_INPUT in found or semconv.USAGE_OUTPUT in found
+        assert found.get(semconv.USAGE_ESTIMATED) is (True if counted else None)
+    assert sum(point.count for point in otel.metrics()[semconv.METRIC_DURATION]) == 1
+
+
+def test_blocked(
+    otel: Telemetry, make_app: Callable[[], Any], provider: Provider, row: Row, kind: str, streamed: bool
+) -> None:
+    """The kill switch refuses before anything is sent, and the span says that it was blocked."""
+    otel.instrument(policy={"kill": [{"when": {"provider": "*"}}]})
+    with pytest.raises(otelllm.KillSwitchOn):
+        _all_of(make_app(), row, streamed)
+    assert provider.requests == []
+    found = otel.attributes
+    assert (found.get(semconv.STREAM_END), found[semconv.VERDICT]) == ("blocked" if streamed else None, "block")
+    assert semconv.COST not in found
+
+
+def test_answered_by_the_kill_switch(
+    otel: Telemetry, make_app: Callable[[], Any], provider: Provider, row: Row, kind: str, streamed: bool
+) -> None:
+    """In the SDK's own types, with no request sent, nothing used and nothing billed; refused where a text won't do."""
+    otelllm.uninstrument()
+    provider.reply(row.reply(row.events) if streamed else whole(row.answer))
+    bare = _all_of(make_app(), row, streamed)
+    otel.instrument(policy={"kill": [{"when": {"provider": "*"}, "answer": "Back soon."}]}, capture="full")
+    if row.speaks:
+        assert {type(one) for one in _all_of(make_app(), row, streamed)} == {type(one) for one in bare}
+        (message,) = otel.messages(semconv.OUTPUT_MESSAGES)
+        assert message["parts"] == [{"type": "text", "content": "Back soon."}]
+    else:
+        with pytest.raises(otelllm.KillSwitchOn):
+            _all_of(make_app(), row, streamed)
+    assert len(provider.requests) == 1
+    assert otel.attributes[semconv.VERDICT] == "block"
+    for name in (semconv.COST, semconv.USAGE_INPUT):
+        assert name not in otel.attributes
+
+
+def _all_of(app: Any, row: Row, streamed: bool) -> list[Any]:
+    """The answer, or the stream and its chunks; some streams send at their first read."""
+    result = _ask(app, row, streamed=streamed)
+    return [result, *app.read(result)] if streamed else [result]
