@@ -70,6 +70,8 @@ def attributes(call: Call) -> dict[str, Value]:
             found[semconv.FINISH_REASONS] = reading.own_finish_reasons
     if reading.request_id:
         found[semconv.PROVIDER_REQUEST_ID] = reading.request_id
+    if call.key:
+        found[semconv.KEY] = call.key
     found.update(reading.attributes)
     _scope(found, call)
     if call.verdict is not None:

@@ -187,6 +187,8 @@ class Call:
     request: Request
     scope: Scope
     server: tuple[str, int | None] | None = None
+    key: str | None = None
+    """A short hash of the API key that it is made with, never the key."""
     reading: Reading = field(default_factory=Reading)
     timing: Timing = field(default_factory=Timing)
     decisions: list[Decision] = field(default_factory=list)

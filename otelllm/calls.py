@@ -20,6 +20,7 @@ from .enclosing import CALL_OPEN, enclosing
 from .errors import KillSwitchOn
 from .flow import run
 from .generators import StandIn
+from .hosts import key_hash
 from .relay import relay_of
 from .safely import safely
 from .scope import current
@@ -279,6 +280,8 @@ class _Begun:
             scope=current(),
             server=(endpoint.address, endpoint.port) if endpoint.address else None,
         )
+        secret = provider.api_key(instance) if hasattr(provider, "api_key") else None
+        self.call.key = key_hash(secret) if secret else None
         self._record = Record(calls.emitter, self.call)
         self._calls, self._provider, self._surface = calls, provider, surface
         self._original, self._instance = original, instance

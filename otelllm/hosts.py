@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from urllib.parse import urlsplit
 
 from .spec import Endpoint
 
-__all__ = ["endpoint_of"]
+__all__ = ["endpoint_of", "key_hash"]
 
 # Suffix of the host -> gen_ai.provider.name. First match wins.
 _SUFFIXES = (
@@ -45,6 +46,12 @@ _SUFFIXES = (
 )
 # A port of its own, on whatever host: the servers that people run themselves.
 _PORTS = {11434: "ollama", 1234: "lm_studio"}
+
+
+@lru_cache(maxsize=256)
+def key_hash(secret: str) -> str:
+    """8 hex digits that tell one API key from another; the key can't be had back from them."""
+    return blake2b(secret.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 @lru_cache(maxsize=256)

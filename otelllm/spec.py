@@ -148,6 +148,9 @@ class Provider(Protocol):
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
         """`error_type`, request id, and a billed answer that the error carries."""
 
+    def api_key(self, instance: Any) -> str | None:
+        """The API key of this resource's client; only a short hash of it is kept. May be left out."""
+
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         """The arguments of a call that sends `headers` along, below the app's own. May be left out, where the SDK takes
         none with a call.

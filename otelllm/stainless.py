@@ -82,6 +82,10 @@ class Stainless:
             self.read_headers(reading, response.headers)
         reading.error_type = self.error_type(error) or reading.error_type
 
+    def api_key(self, instance: Any) -> str | None:
+        """What the client was given, or found in the environment."""
+        return plain(getattr(instance._client, "api_key", None))
+
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         """Below the app's own headers, which the SDK lays over its client's."""
         if isinstance(options := kwargs.get("options"), Mapping):  # a manager's request, made up by now

@@ -64,6 +64,10 @@ class _GoogleGenai:
             self.read_headers(reading, getattr(response, "headers", None))
         reading.error_type = _error_type(error) or reading.error_type
 
+    def api_key(self, instance: Any) -> str | None:
+        key = instance._api_client.api_key
+        return key if isinstance(key, str) and key else None
+
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         config = kwargs.get("config")
         if config is None or isinstance(config, Mapping):

@@ -19,7 +19,7 @@ from otelllm import semconv
 from .surfaces import CHAT, STREAMING, SURFACES, Surface
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from opentelemetry.sdk.trace import ReadableSpan
     from telemetry import Telemetry
@@ -258,3 +258,16 @@ def test_a_sampler_sees_the_request(otel: Telemetry, app: App, provider: Provide
         semconv.SERVER_PORT: provider.port,
     }
     assert {name: seen[0].get(name) for name in expected} == expected
+
+
+def test_keys_are_told_apart_by_a_short_hash_and_never_shown(
+    otel: Telemetry, answering: Provider, make_app: Callable[..., Any]
+) -> None:
+    """The same key has the same hash in every process; the key itself is nowhere."""
+    keys = ("sk-team-a", "sk-team-b", "sk-team-a")
+    for key in keys:
+        app = make_app(api_key=key)
+        app.call(app.client.chat.completions.create, **CHAT.arguments)
+    hashes = [(span.attributes or {})[semconv.KEY] for span in otel.spans]
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert "sk-team" not in otel.everything()
