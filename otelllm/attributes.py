@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from . import semconv
-from .call import Call, Cost, Timing, Usage, Value
+from .call import Call, Cost, Part, Timing, Usage, Value
 
-__all__ = ["attributes", "error_type_of", "metric_attributes", "start_attributes"]
+__all__ = ["attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
 
 _USAGE = (
     ("input", semconv.USAGE_INPUT),
@@ -141,6 +141,19 @@ def _scope(found: dict[str, Value], call: Call) -> None:
     if conversation:
         found.setdefault(semconv.CONVERSATION_ID, conversation)
     found.update({semconv.TAG + name: value for name, value in scope.tags.items()})
+
+
+def documents_of(call: Call) -> list[Part]:
+    """What was found or ranked, each with its text where that is known."""
+    given = call.request.documents or []
+    made: list[Part] = []
+    for document in call.reading.documents:
+        place = str(document.get("id", ""))
+        if "content" not in document and place.isdecimal() and int(place) < len(given):
+            made.append({**document, "content": given[int(place)]})
+        else:
+            made.append(document)
+    return made
 
 
 def error_type_of(error: BaseException) -> str:

@@ -112,9 +112,13 @@ class Request:
     tier: str | None = None
     user: str | None = None
     messages: list[Message] | None = None
-    """Only when content is captured; likewise the next three."""
+    """Only when content is captured; likewise all below, the size apart."""
     system: list[Part] | None = None
     tools: list[Part] | None = None
+    query: str | None = None
+    """What is searched or ranked for."""
+    documents: list[str] | None = None
+    """The texts that were given to be ranked, in their order."""
     input_chars: int | None = None
     """The size of the text sent (see estimate), for a stream whose usage never comes; None where not counted."""
 
@@ -131,12 +135,18 @@ class Reading:
     usage: Usage | None = None
     shares: list[tuple[str, Usage]] | None = None
     """What each model used, where several answered one call; `usage` holds their sum."""
+    billed: Usage | None = None
+    """What is paid for, where the provider says that it is something else than what was used."""
     tier: str | None = None
     conversation: str | None = None
     request_id: str | None = None
     attributes: dict[str, Value] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
-    """Only when content is captured."""
+    """Only when content is captured; likewise the next."""
+    documents: list[Part] = field(default_factory=list)
+    """What was found or ranked, as [{id, score, content?}]. An `id` without content is the place of a document among
+    those that were given.
+    """
     error_type: str | None = None
     """The provider's error inside an answer of success."""
     error_message: str | None = None

@@ -11,7 +11,7 @@ from copy import copy
 from functools import wraps
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach, get_value, set_value
+from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from .call import Call
@@ -19,12 +19,13 @@ from .emit import Emitter, Record
 from .enclosing import CALL_OPEN, enclosing
 from .errors import KillSwitchOn
 from .flow import run
-from .generators import StandIn
+from .generators import AsyncStandIn, StandIn, read_on
 from .hosts import key_hash
+from .managers import Entering
 from .relay import relay_of
 from .safely import safely
 from .scope import current
-from .spec import Method, Provider, Stages, Surface
+from .spec import Method, Provider, Selected, Stages
 from .steps import Send, adrive, drive
 
 __all__ = ["Calls"]
@@ -81,17 +82,36 @@ class Calls:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> _Begun | None:
+        selected = self._select(method, instance, args, kwargs)
+        return None if selected is None else self._open(provider, selected, send, instance)
+
+    def _select(
+        self, method: Method, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Selected | None:
         if not self.active or get_value(CALL_OPEN) is not None:
             return None
-        with safely("beginning a call"):
-            surface = method.surface
-            if method.select is not None:
-                selected = method.select(instance, args, kwargs)
-                if selected is None:
-                    return None
-                surface, kwargs = selected
-            return _Begun(self, provider, surface, send, instance, kwargs)
+        if method.select is None:
+            return Selected(method.surface, kwargs)
+        with safely("telling what a call is"):
+            return method.select(instance, args, kwargs)
         return None
+
+    def _open(
+        self,
+        provider: Provider,
+        selected: Selected,
+        send: Callable[..., Any],
+        instance: Any,
+        context: Context | None = None,
+    ) -> _Begun | None:
+        token = None if context is None else attach(context)
+        try:
+            with safely("beginning a call"):
+                return _Begun(self, provider, selected, send, instance)
+            return None
+        finally:
+            if token is not None:
+                detach(token)
 
     def _deferred(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
         """A method that gives back a manager: a copy of its resource sends for it, and the call begins then."""
@@ -141,7 +161,7 @@ class Calls:
             def anew(resource: Any) -> Any:
                 return manager if resource is self_ else original(resource, *args, **kwargs)
 
-            return _Entering(manager, begin, anew)
+            return Entering(manager, begin, anew)
 
         return wrapper
 
@@ -149,21 +169,15 @@ class Calls:
         if method.is_function:
             return self._function(provider, method, original)
         if inspect.isgeneratorfunction(original):
-
-            @wraps(original)
-            def generator(self_: Any, *args: Any, **kwargs: Any) -> Any:
-                begun = self._begin(provider, method, original, self_, args, kwargs)
-                if begun is None:
-                    return (yield from original(self_, *args, **kwargs))
-                return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
-
-            return generator
-
+            return self._generating(provider, method, original)
         if not method.asynchronous:
 
             @wraps(original)
             def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
-                begun = self._begin(provider, method, original, self_, args, kwargs)
+                selected = self._select(method, self_, args, kwargs)
+                if selected is not None and selected.lazy:
+                    return self._lazily(provider, selected, original, self_, args, kwargs, get_current())
+                begun = None if selected is None else self._open(provider, selected, original, self_)
                 if begun is None:
                     return original(self_, *args, **kwargs)
                 return begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
@@ -171,7 +185,10 @@ class Calls:
             return wrapper
 
         async def acall(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            begun = self._begin(provider, method, original, instance, args, kwargs)
+            selected = self._select(method, instance, args, kwargs)
+            if selected is not None and selected.lazy:
+                return self._alazily(provider, selected, original, instance, args, kwargs, get_current())
+            begun = None if selected is None else self._open(provider, selected, original, instance)
             if begun is None:
                 return await original(instance, *args, **kwargs)
             return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
@@ -190,6 +207,40 @@ class Calls:
             return acall(self, args, kwargs)
 
         return plain_wrapper
+
+    def _generating(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A generator function: the call begins when it is first read, with all that is current there."""
+
+        @wraps(original)
+        def generator(self_: Any, *args: Any, **kwargs: Any) -> Any:
+            begun = self._begin(provider, method, original, self_, args, kwargs)
+            if begun is None:
+                return (yield from original(self_, *args, **kwargs))
+            return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
+
+        return generator
+
+    def _lazily(
+        self, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any,
+        args: tuple[Any, ...], kwargs: dict[str, Any], context: Context,
+    ) -> Any:  # fmt: skip
+        """The generator of a method whose first read sends; unread it is no call."""
+        begun = self._open(provider, selected, original, instance, context)
+        if begun is None:
+            return (yield from original(instance, *args, **kwargs))
+        return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
+
+    def _alazily(
+        self, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any,
+        args: tuple[Any, ...], kwargs: dict[str, Any], context: Context,
+    ) -> Any:  # fmt: skip
+        async def sent() -> Any:
+            begun = self._open(provider, selected, original, instance, context)
+            if begun is None:
+                return await original(instance, *args, **kwargs)
+            return begun.led(await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs)))
+
+        return read_on(sent)
 
     def _function(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
         """A function of a module: as a method whose instance is itself."""
@@ -218,59 +269,15 @@ class Calls:
         return function
 
 
-class _Entering:
-    """Stands in for a manager whose entry sends, of its kind to `isinstance`; leaving it is the manager's own."""
-
-    __slots__ = ("_anew", "_begin", "_manager")
-
-    def __init__(
-        self, manager: Any, begin: Callable[[Callable[..., Any]], _Begun | None], anew: Callable[[Any], Any]
-    ) -> None:
-        self._manager, self._begin, self._anew = manager, begin, anew
-
-    @property  # type: ignore[misc]  # what isinstance() asks after the real type said no
-    def __class__(self) -> Any:
-        return type(self._manager)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._manager, name)
-
-    def __enter__(self) -> Any:
-        def enter(resource: Any) -> Any:
-            self._manager = self._anew(resource)
-            return self._manager.__enter__()
-
-        begun = self._begin(enter)
-        if begun is None:
-            return self._manager.__enter__()
-        return drive(begun.steps(), lambda step: begun.send(step, (), {}))
-
-    async def __aenter__(self) -> Any:
-        async def enter(resource: Any) -> Any:
-            self._manager = self._anew(resource)
-            return await self._manager.__aenter__()
-
-        begun = self._begin(enter)
-        if begun is None:
-            return await self._manager.__aenter__()
-        return await adrive(begun.steps(), lambda step: begun.asend(step, (), {}))
-
-    def __exit__(self, *exc: Any) -> Any:
-        return self._manager.__exit__(*exc)
-
-    async def __aexit__(self, *exc: Any) -> Any:
-        return await self._manager.__aexit__(*exc)
-
-
 class _Begun:
     """One call on its way: the record, and how to send it."""
 
-    __slots__ = ("_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
+    __slots__ = ("_args", "_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
 
     def __init__(
-        self, calls: Calls, provider: Provider, surface: Surface, original: Callable[..., Any], instance: Any,
-        kwargs: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+        self, calls: Calls, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any
+    ) -> None:
+        surface, kwargs = selected.surface, selected.kwargs
         request = surface.read_request(kwargs)
         endpoint = provider.endpoint(instance)
         self.call = Call(
@@ -285,6 +292,7 @@ class _Begun:
         self._record = Record(calls.emitter, self.call)
         self._calls, self._provider, self._surface = calls, provider, surface
         self._original, self._instance = original, instance
+        self._args = None if selected.args is None else selected.args(self.call.reading)
         if (outer := enclosing()) is not None:
             outer.saw(surface.operation)
             self.call.reading.attributes.update(outer.attributes)
@@ -323,7 +331,7 @@ class _Begun:
 
     def led(self, result: Any) -> Any:
         """`result`; a generator sends at its first read, and has our span as the current one then."""
-        if type(result) is StandIn:
+        if type(result) is StandIn or type(result) is AsyncStandIn:
             result.lead = self._context()
         return result
 
@@ -335,7 +343,7 @@ class _Begun:
         try:
             if self._calls.propagates:
                 kwargs = self._propagated(kwargs)
-            return self._original(instance, *args, **kwargs)
+            return self._original(instance, *(self._args or args), **kwargs)
         finally:
             detach(token)
 
@@ -346,6 +354,6 @@ class _Begun:
         try:
             if self._calls.propagates:
                 kwargs = self._propagated(kwargs)
-            return await self._original(instance, *args, **kwargs)
+            return await self._original(instance, *(self._args or args), **kwargs)
         finally:
             detach(token)

@@ -11,7 +11,7 @@ from opentelemetry.context import get_value
 from opentelemetry.trace import SpanKind, StatusCode
 
 from . import semconv
-from .attributes import attributes, error_type_of, start_attributes
+from .attributes import attributes, documents_of, error_type_of, start_attributes
 from .capture import Capture, Content
 from .lineage import above
 from .metrics import Instruments
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from .call import Call
+    from .call import Call, Cost
     from .completion_hook import CompletionHook
     from .events import Events
     from .spec import Surface
@@ -142,9 +142,22 @@ class Record:
             content.write(semconv.INPUT_MESSAGES, request.messages)
         if request.tools:
             content.write(semconv.TOOL_DEFINITIONS, request.tools)
+        if request.query:
+            content.write_text(semconv.RETRIEVAL_QUERY, request.query)
         for name, value in self.call.scope.prompt_variables.items():
             content.write_text(semconv.PROMPT_VARIABLE + name, value)
-        request.messages = request.system = request.tools = None
+        request.messages = request.system = request.tools = request.query = None
+
+    def _keep_output(self) -> Content | None:
+        """All the call's content, that of the answer among it; None where there is none."""
+        reading, content = self.call.reading, self._content
+        if self.call.captures and (reading.messages or reading.documents):
+            content = content or Content(self._emitter.kept)
+            if reading.messages:
+                content.write(semconv.OUTPUT_MESSAGES, reading.messages)
+            if reading.documents:
+                content.write(semconv.RETRIEVAL_DOCUMENTS, documents_of(self.call))
+        return content
 
     def end(self, call: Call, ended_ns: int | None = None) -> None:
         """Price the call, write its span and metrics. Called once. `ended_ns` since the epoch, where it is past."""
@@ -180,21 +193,19 @@ class Record:
                 at_ns=self._started_ns,
             )
             return
-        call.cost = cost_of(
-            reading.usage,
+        call.cost = self._cost(reading.model or call.request.model)
+        if call.cost.status == "unknown_model" and reading.model and call.request.model not in {None, reading.model}:
+            call.cost = self._cost(call.request.model)
+
+    def _cost(self, model: str | None) -> Cost:
+        call, reading = self.call, self.call.reading
+        return cost_of(
+            reading.billed or reading.usage,
             provider=call.provider,
-            model=reading.model or call.request.model,
+            model=model,
             tier=reading.tier or call.request.tier,
             at_ns=self._started_ns,
         )
-        if call.cost.status == "unknown_model" and reading.model and call.request.model not in {None, reading.model}:
-            call.cost = cost_of(
-                reading.usage,
-                provider=call.provider,
-                model=call.request.model,
-                tier=reading.tier or call.request.tier,
-                at_ns=self._started_ns,
-            )
 
     def _error_type(self) -> str | None:
         call = self.call
@@ -213,10 +224,7 @@ class Record:
             found[semconv.WORKFLOW_NAME] = self._lineage.workflow
         if failed:
             found[semconv.ERROR_TYPE] = failed
-        content = self._content
-        if call.captures and call.reading.messages:
-            content = content or Content(self._emitter.kept)
-            content.write(semconv.OUTPUT_MESSAGES, call.reading.messages)
+        content = self._keep_output()
         found[semconv.CONTENT_CAPTURED] = self._emitter.capture.mode
         if content is not None:
             if content.truncated:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from time import perf_counter_ns as now
 from types import FrameType
 from typing import Any
 
 from opentelemetry.context import Context, attach, detach
 
-from .relay import AsyncTap, Relay, Tap
+from .relay import AsyncTap, Relay, Tap, is_unawaited
 from .safely import safely
 
-__all__ = ["AsyncStandIn", "StandIn", "stand_in"]
+__all__ = ["AsyncStandIn", "StandIn", "read_on", "stand_in"]
 
 
 class StandIn(Tap):
@@ -55,13 +56,55 @@ class StandIn(Tap):
 
 
 class AsyncStandIn(AsyncTap):
-    """Stands in for an async generator: whoever awaited it has sent the request."""
+    """Stands in for an async generator: whoever awaited it has sent the request, or its first read will (`lead`)."""
 
-    __slots__ = ()
+    __slots__ = ("lead",)
+
+    def __init__(self, source: Any, relay: Relay) -> None:
+        super().__init__(source, relay)
+        self.lead: Context | None = None
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return type(self._source)
+
+    async def __anext__(self) -> Any:
+        lead, self.lead = self.lead, None
+        if lead is None:
+            return await AsyncTap.__anext__(self)
+        self._relay.call.timing.sent = now()
+        token = attach(lead)
+        try:
+            return await AsyncTap.__anext__(self)
+        finally:
+            detach(token)
+
+    async def aclose(self) -> None:
+        """Close the generator: for its reader, or for the event loop that found it collected."""
+        with safely("seeing a generator close"):
+            self._relay.end("abandoned" if is_unawaited(sys._getframe(1)) else "closed")
+        await self._source.aclose()
+
+
+async def read_on(sent: Callable[[], Awaitable[Any]]) -> AsyncGenerator[Any, Any]:
+    """The async generator that `sent` gives when it is first read: `yield from`, which async generators lack."""
+    stream = await sent()
+    read: Callable[..., Awaitable[Any]] = stream.__anext__
+    given: tuple[Any, ...] = ()
+    while True:
+        try:
+            chunk = await read(*given)
+        except StopAsyncIteration:
+            return
+        try:
+            asked = yield chunk
+        except GeneratorExit:
+            await stream.aclose()
+            raise
+        except BaseException as thrown:  # the SDK's generator may handle it
+            read, given = stream.athrow, (thrown,)
+        else:
+            read, given = (stream.__anext__, ()) if asked is None else (stream.asend, (asked,))
 
 
 def stand_in(source: Any, relay: Relay) -> StandIn | AsyncStandIn:

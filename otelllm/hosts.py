@@ -43,6 +43,7 @@ _SUFFIXES = (
     ("router.huggingface.co", "hugging_face"),
     ("integrate.api.nvidia.com", "nvidia"),
     ("aliyuncs.com", "alibaba_cloud"),
+    ("ollama.com", "ollama_cloud"),
 )
 # A port of its own, on whatever host: the servers that people run themselves.
 _PORTS = {11434: "ollama", 1234: "lm_studio"}

@@ -30,6 +30,8 @@ PROVIDERS = {
 
 FREE_PROVIDERS = frozenset({"llama_cpp", "lm_studio", "ollama", "vllm"})
 """Models that run on the user's own machine: nobody bills a call."""
+ELSEWHERE = ("-cloud", ":cloud")
+"""Names of models that such a server only hands on to somebody's cloud."""
 
 # What `Usage.other` counts -> the prices that it can have, the first that exists, and how many of it one price buys.
 OTHER_UNITS: dict[str, tuple[tuple[str, ...], float]] = {
@@ -144,7 +146,9 @@ class PriceTable:
     def plan(self, provider: str, model: str, tier: str) -> Plan | None:
         """The prices of this model, or None for a model that the file does not know."""
         name = model.strip().lower()
-        if provider in FREE_PROVIDERS or (provider == "openrouter" and name.endswith(":free")):
+        if (provider in FREE_PROVIDERS and not name.endswith(ELSEWHERE)) or (
+            provider == "openrouter" and name.endswith(":free")
+        ):
             return Plan([None, {}], tier, is_free=True, source=self.source)
         found, name = self._through_litellm(name) if provider == "litellm" else (self._provider(provider), name)
         if found is None:

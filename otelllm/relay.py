@@ -10,7 +10,9 @@ from __future__ import annotations
 import sys
 import weakref
 from functools import cache
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from time import perf_counter_ns as now
+from types import FrameType
 from typing import Any
 
 import orjson
@@ -37,6 +39,19 @@ _lineage = 0
 def is_cancellation(error: BaseException) -> bool:
     """Whether `error` is asyncio's or trio's cancellation; told by name, for importing either costs 15 ms and more."""
     return type(error).__name__ in {"CancelledError", "Cancelled"} and not isinstance(error, Exception)
+
+
+def is_unawaited(frame: FrameType | None) -> bool:
+    """Whether the async frames from `frame` upwards end in a generator that nobody awaits: the event loop closes it,
+    for it was collected. (`frame` is of the async function that asks, or of one that it awaits in.)
+    """
+    last = None
+    while frame is not None and frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        last, frame = frame, frame.f_back
+    if last is None:
+        return False
+    module = last.f_globals.get("__name__", "")
+    return bool(last.f_code.co_flags & CO_ASYNC_GENERATOR) or module.split(".")[0] in {"asyncio", "trio"}
 
 
 _CLOSERS = {"close", "aclose", "__exit__", "__aexit__"}
@@ -179,8 +194,8 @@ class Relay:
         else:
             self.end("broken", error)
 
-    def closed(self, caller: str) -> None:
-        """The response was closed, by a function of the name `caller`."""
+    def closed(self, caller: str, *, is_collected: bool = False) -> None:
+        """The response was closed, by a function of the name `caller`; for the event loop, where `is_collected`."""
         if not self._open:
             return
         if self.reading:
@@ -198,7 +213,7 @@ class Relay:
         elif (error := sys.exc_info()[1]) is not None and is_cancellation(error):
             self.end("cancelled", error)
         else:
-            self.end("closed")
+            self.end("abandoned" if is_collected else "closed")
 
     def abandon(self) -> None:
         """Nobody holds the stream any more, or the process ends."""
@@ -325,7 +340,7 @@ def relay_of(response: Any) -> Relay | None:
     return relay if isinstance(relay, Relay) else None
 
 
-def _told(response: Any, caller: str) -> None:
+def _told(response: Any, caller: str, *, is_collected: bool = False) -> None:
     with safely("seeing a response close"):
         relay = relay_of(response)
         if relay is None:
@@ -334,7 +349,7 @@ def _told(response: Any, caller: str) -> None:
         if isinstance(content, bytes):
             with safely("reading a raw body"):
                 relay.read(content)
-        relay.closed(caller)
+        relay.closed(caller, is_collected=is_collected)
 
 
 @cache
@@ -350,11 +365,13 @@ def _hooked(kind: Any) -> Any:
                 _told(self, caller)
 
         async def aclose(self, *args: Any, **kwargs: Any) -> Any:
-            caller = sys._getframe(1).f_code.co_name
+            frame = sys._getframe(1)
+            caller, is_collected = frame.f_code.co_name, is_unawaited(frame)
+            del frame
             try:
                 return await super().aclose(*args, **kwargs)
             finally:
-                _told(self, caller)
+                _told(self, caller, is_collected=is_collected)
 
     Hooked.__name__, Hooked.__qualname__, Hooked.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Hooked

@@ -1,0 +1,55 @@
+"""Embeddings, in their newer form and in the older one, which counts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import semconv
+from ...call import Reading, Request
+from ...fields import members
+from ...parts import as_list, text
+from ...spec import Delta
+from .parameters import read_parameters
+from .wire import read_end
+
+__all__ = ["EMBED"]
+
+
+class _Embed:
+    operation = semconv.EMBEDDINGS
+
+    def read_request(self, kwargs: Mapping[str, Any]) -> Request:
+        request = read_parameters(kwargs)
+        dimensions = kwargs.get("dimensions")
+        if isinstance(dimensions, int):
+            request.attributes[semconv.EMBEDDINGS_DIMENSIONS] = dimensions
+        return request
+
+    def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
+        given = kwargs.get("input", kwargs.get("prompt"))
+        texts = [given] if isinstance(given, str) else [one for one in as_list(given) if isinstance(one, str)]
+        request.messages = [{"role": "user", "parts": [text(one)]} for one in texts]
+
+    def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
+        read_end(reading, body)
+        reading.partial = None
+        if reading.usage is not None:
+            reading.usage.output = None
+        said = members(body)
+        vectors = as_list(said.get("embeddings"))
+        vector = as_list(vectors[0] if vectors else said.get("embedding"))
+        if vector:
+            reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
+
+    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
+        return 0
+
+    def finish(self, reading: Reading, captures: bool) -> None:
+        return None
+
+    def answer(self, request: Request, text: str) -> bytes | None:
+        return None
+
+
+EMBED = _Embed()
