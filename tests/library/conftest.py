@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,13 @@ from wire.server import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True)
+def collections_look_at_this_test_only() -> None:
+    """Where collections are asked for (see driving), what stood before the test is not looked through: 2 ms, not 50."""
+    if not gc.isenabled():
+        gc.freeze()
 
 
 @pytest.fixture

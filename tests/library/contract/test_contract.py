@@ -52,8 +52,11 @@ class Seen:
         error = self.error
         if error is None:
             return None
+        told = type(error), str(error), type(error.__cause__), type(error.__context__)
+        if isinstance(error, asyncio.CancelledError):
+            return told  # raised wherever the client waits at that moment
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return type(error), str(error), type(error.__cause__), type(error.__context__), last.filename, last.name
+        return *told, last.filename, last.name
 
 
 def _ask(app: Any, row: Row, *, streamed: bool = False, timeout_s: float | None = None) -> Any:
