@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from .calls import Calls
 from .safely import safely
 from .spec import Framework, Hook, Provider
+from .supported import installed, outside, span
 
 __all__ = ["Binding", "Patch"]
 
@@ -51,6 +51,7 @@ class Patch:
         self.calls = calls
         self.bindings: list[Binding] = []
         self._made: set[Any] = set()
+        self._judged: set[str] = set()
 
     def apply(self) -> None:
         """Patch what is imported now, and the rest as soon as it is imported. Imports no SDK."""
@@ -97,6 +98,8 @@ class Patch:
         def loaded(there: ModuleType) -> None:
             if not self.calls.active:
                 return
+            with safely(f"judging {owner.package}"):
+                self._warn_untested(owner)
             for binding, bind in bindings:
                 with safely(f"patching {binding.target}"):
                     done = bind(there)
@@ -136,18 +139,23 @@ class Patch:
 
         return undo
 
+    def _warn_untested(self, owner: Provider | Framework) -> None:
+        """Once a package: a version that we don't know is watched as far as it is like those that we do."""
+        if owner.package in self._judged:
+            return
+        self._judged.add(owner.package)
+        here, newest = installed(owner.package), getattr(owner, "newest", "")
+        if here is not None and (how := outside(here, owner.oldest, newest)):
+            log.warning(
+                "%s %s is %s than the versions that otelllm was tested with (%s): watched as far as it is alike.",
+                owner.package, here, how, span(owner.oldest, newest),
+            )  # fmt: skip
+
     def _warn_unbound(self, owner: Provider | Framework, bindings: list[Binding]) -> None:
         lost = [one.target for one in bindings if not one.optional and not one.bound]
         if lost:
             log.warning(
-                "otelllm did not find %s in %s %s (supported from %s): these calls are not seen.",
-                ", ".join(lost), owner.package, installed(owner.package), owner.oldest,
+                "otelllm did not find %s in %s %s (supported: %s): these calls are not seen.",
+                ", ".join(lost), owner.package, installed(owner.package) or "(not installed)",
+                span(owner.oldest, getattr(owner, "newest", "")),
             )  # fmt: skip
-
-
-def installed(package: str) -> str:
-    """The version of `package` here."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -130,6 +130,9 @@ class Provider(Protocol):
     name: str
     package: str
     oldest: str
+    """The oldest version that is tested, such as "1.92"; an older one is warned of, and watched as far as it goes."""
+    newest: str
+    """The newest version that was tested. An outsider's may leave it out."""
     methods: tuple[Method, ...]
     parse_hooks: tuple[str, ...]
     """Methods `module:Class.method` by which a raw view makes its body; the result is handed to the call's relay."""
@@ -197,6 +200,8 @@ class Framework(Protocol):
     name: str
     package: str
     oldest: str
+    newest: str
+    """As a provider's."""
     hooks: tuple[Wrapper | Hook, ...]
 
 

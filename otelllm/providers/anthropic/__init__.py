@@ -33,6 +33,7 @@ class _Anthropic(Stainless):
     name = "anthropic"
     package = "anthropic"
     oldest = "1.0"
+    newest = "2.12"
     methods = (
         *_methods(_PLAIN, optional=False),
         *_methods(_BETA, optional=False),

@@ -38,6 +38,7 @@ class _GoogleGenai:
     name = "google_genai"
     package = "google-genai"
     oldest = "2.0"
+    newest = "3.4"
     methods = (
         *_pair("_generate_content", GENERATE),
         *_pair("_generate_content_stream", GENERATE_STREAM),

@@ -35,6 +35,7 @@ class _OpenAI(Stainless):
     name = "openai"
     package = "openai"
     oldest = "1.92"
+    newest = "3.54"
     methods = (
         *pair(_CHAT, "Completions.create", CHAT),
         *pair(_CHAT, "Completions.parse", CHAT, optional=True),
