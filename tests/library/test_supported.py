@@ -67,7 +67,7 @@ from otelllm.spec import Hook, Wrapper
 class Framework:
     name = package = "madeup"
     oldest, newest = "1.2", "2.5"
-    hooks = (Wrapper("madeup:ask", lambda original: lambda: "seen"), Wrapper("madeup.more:ask", lambda original: original))
+    hooks = (Wrapper("madeup:ask", lambda original: lambda: "seen"), Wrapper("madeup.more:ask", str))
 
 FRAMEWORK = Framework()
 """

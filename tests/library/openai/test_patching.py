@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import pickle
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import openai
 import pytest
-from openai.resources.beta.responses.responses import AsyncResponses as AsyncBetaResponses
-from openai.resources.beta.responses.responses import Responses as BetaResponses
 from openai.resources.chat.completions.completions import AsyncCompletions, Completions
 from openai.resources.completions import AsyncCompletions as AsyncTextCompletions
 from openai.resources.completions import Completions as TextCompletions
@@ -35,22 +34,21 @@ if TYPE_CHECKING:
 
     from .app import App, SyncApp
 
-METHODS = [
-    (kind, name)
-    for kind, names in {
-        Completions: ("create", "parse", "stream"),
-        AsyncCompletions: ("create", "parse", "stream"),
-        Responses: ("create", "parse", "compact", "retrieve", "stream"),
-        AsyncResponses: ("create", "parse", "compact", "retrieve", "stream"),
-        BetaResponses: ("create", "compact"),
-        AsyncBetaResponses: ("create", "compact"),
-        TextCompletions: ("create",),
-        AsyncTextCompletions: ("create",),
-        Embeddings: ("create",),
-        AsyncEmbeddings: ("create",),
-    }.items()
-    for name in names
-]
+_CLASSES: dict[type, tuple[str, ...]] = {
+    Completions: ("create", "parse", "stream"),
+    AsyncCompletions: ("create", "parse", "stream"),
+    Responses: ("create", "parse", "compact", "retrieve", "stream"),
+    AsyncResponses: ("create", "parse", "compact", "retrieve", "stream"),
+    TextCompletions: ("create",),
+    AsyncTextCompletions: ("create",),
+    Embeddings: ("create",),
+    AsyncEmbeddings: ("create",),
+}
+with contextlib.suppress(ImportError):  # not in older versions
+    from openai.resources.beta.responses import responses as beta
+
+    _CLASSES |= {beta.Responses: ("create", "compact"), beta.AsyncResponses: ("create", "compact")}
+METHODS = [(kind, name) for kind, names in _CLASSES.items() for name in names if name in vars(kind)]
 LEAVES = [(kind, name) for kind, name in METHODS if name in {"create", "parse", "compact"}]
 
 
@@ -184,6 +182,8 @@ def test_clients_copy_and_module_level_calls(otel: Telemetry, sync_app: SyncApp,
 
 def test_a_callable_key_is_left_alone(otel: Telemetry, provider: Provider) -> None:
     """The client's constructor is not ours: a key by function is asked for by the SDK only."""
+    if not hasattr(openai.OpenAI, "_refresh_api_key"):
+        pytest.skip("this openai takes no key by function")
     asked: list[str] = []
 
     def key() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -192,11 +193,13 @@ def test_the_span_has_what_was_asked(otel: Telemetry, app: App, provider: Provid
 def test_responses_parameters(otel: Telemetry, app: App, provider: Provider) -> None:
     """The Responses API's own names for the same things."""
     provider.reply(whole(RESPONSES.body))
+    method = RESPONSES.method(app.client)
+    user = "safety_identifier" if "safety_identifier" in inspect.signature(method).parameters else "user"
     asked = {
         "max_output_tokens": 64, "reasoning": {"effort": "high"}, "previous_response_id": "resp_0",
-        "text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}, "safety_identifier": "u-2",
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}, user: "u-2",
     }  # fmt: skip
-    app.call(RESPONSES.method(app.client), **RESPONSES.arguments, **asked)
+    app.call(method, **RESPONSES.arguments, **asked)
     expected = {
         semconv.REQUEST_MAX_TOKENS: 64,
         semconv.REQUEST_REASONING_LEVEL: "high",

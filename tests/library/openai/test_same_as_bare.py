@@ -172,6 +172,7 @@ TEXT = {"type": "text", "text": "hi"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 2000}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
 STREAM = {"stream": True}
+OMIT = getattr(openai, "omit", openai.NOT_GIVEN)
 
 ODD: dict[str, tuple[Callable[[], Reply], dict[str, Any] | Callable[[], dict[str, Any]]]] = {
     "choices null": (_reply(choices=None), {}),
@@ -215,7 +216,7 @@ ODD: dict[str, tuple[Callable[[], Reply], dict[str, Any] | Callable[[], dict[str
     "content null": (_reply(), {"messages": [{"role": "assistant", "content": None, "tool_calls": []}]}),
     "tools a generator": (_reply(), lambda: {"tools": (one for one in [TOOL])}),
     "nulls": (_reply(), {"n": 2, "stream": None, "temperature": None, "stop": None, "tools": None}),
-    "sentinels": (_reply(), {"n": openai.omit, "stop": openai.omit, "stream": openai.omit, "tools": openai.omit}),
+    "sentinels": (_reply(), {"n": OMIT, "stop": OMIT, "stream": OMIT, "tools": OMIT}),
     "stop of lists": (_reply(), {"stop": ["a", "b"]}),
     "extra": (_reply(), {"extra_body": {"a": 1}, "extra_headers": {"x": "y"}, "extra_query": {"q": "1"}}),
     "developer with a name": (_reply(), {"messages": [{"role": "developer", "content": "x", "name": "n"}]}),
