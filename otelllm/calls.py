@@ -64,12 +64,14 @@ class Calls:
 
         return parse
 
-    def silenced(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """What starts a span of the SDK's own: None while ours is open."""
+    def silenced(self, instead: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+        """What starts a span of the SDK's own; while ours is open, `instead` is called with it and its arguments."""
 
         @wraps(original)
         def start_span(*args: Any, **kwargs: Any) -> Any:
-            return None if self.active and get_value(CALL_OPEN) else original(*args, **kwargs)
+            if self.active and get_value(CALL_OPEN):
+                return instead(original, *args, **kwargs)
+            return original(*args, **kwargs)
 
         return start_span
 

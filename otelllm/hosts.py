@@ -25,6 +25,8 @@ _SUFFIXES = (
     ("api.deepseek.com", "deepseek"),
     ("api.groq.com", "groq"),
     ("api.mistral.ai", "mistral_ai"),
+    ("api.eu.mistral.ai", "mistral_ai"),
+    ("api.us.mistral.ai", "mistral_ai"),
     ("codestral.mistral.ai", "mistral_ai"),
     ("api.perplexity.ai", "perplexity"),
     ("api.x.ai", "x_ai"),

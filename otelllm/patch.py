@@ -16,7 +16,7 @@ from typing import Any
 
 from .calls import Calls
 from .safely import safely
-from .spec import Framework, Hook, Provider
+from .spec import Framework, Hook, OwnSpans, Provider
 from .supported import installed, outside, span
 
 __all__ = ["Binding", "Patch"]
@@ -76,8 +76,9 @@ class Patch:
             yield method.target, method.optional, partial(self._replace, method.target, make)
         for hook in provider.parse_hooks:
             yield hook, True, partial(self._replace, hook, self.calls.parse_hook)
-        for function in getattr(provider, "own_spans", ()):
-            yield function, True, partial(self._replace, function, self.calls.silenced)
+        for own in getattr(provider, "own_spans", ()):
+            target, instead = own if isinstance(own, OwnSpans) else (own, _nothing)
+            yield target, True, partial(self._replace, target, partial(self.calls.silenced, instead))
 
     def _of_framework(self, framework: Framework) -> Iterator[tuple[str, bool, _Bind]]:
         for hook in framework.hooks:
@@ -159,3 +160,7 @@ class Patch:
                 ", ".join(lost), owner.package, installed(owner.package) or "(not installed)",
                 span(owner.oldest, getattr(owner, "newest", "")),
             )  # fmt: skip
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """No span."""

@@ -206,7 +206,7 @@ class Relay:
             # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.
             self.consumed = True
             self.call.timing.ended = now()
-        elif caller == self.provider.generator:
+        elif caller.removesuffix("_async") == self.provider.generator:
             self.end("abandoned")  # nobody closed it: the SDK's generator was collected
         elif self.consumed:
             self.end("complete")

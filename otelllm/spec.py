@@ -20,6 +20,7 @@ __all__ = [
     "Framework",
     "Hook",
     "Method",
+    "OwnSpans",
     "Provider",
     "Received",
     "Selected",
@@ -124,6 +125,15 @@ class Method:
         return "." not in self.target.partition(":")[2]
 
 
+class OwnSpans(NamedTuple):
+    """What starts an SDK's own spans, where giving None in its place won't do."""
+
+    target: str
+    """`module:function` or `module:Class.method`."""
+    instead: Callable[..., Any]
+    """Called inside a call of ours, with the original and its arguments. MUST not raise by itself."""
+
+
 class Provider(Protocol):
     """A provider SDK: what to patch, how its objects are told apart. A module of `providers/` has it as PROVIDER."""
 
@@ -140,7 +150,7 @@ class Provider(Protocol):
     """The attribute of a stream through which every read passes."""
     generator: str
     """The name of the SDK's generator that closes the response at a stream's end."""
-    own_spans: tuple[str, ...]
+    own_spans: tuple[str | OwnSpans, ...]
     """Functions `module:function` by which the SDK starts spans of its own; they give None inside a call of ours.
     May be left out.
     """

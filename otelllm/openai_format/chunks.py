@@ -9,14 +9,14 @@ from typing import Any
 from ..call import Message, Part, Reading
 from ..estimate import size_of
 from ..fields import members
-from ..parts import text, tool_call
+from ..parts import arguments_of, text, tool_call
 from ..spec import Delta
 from .dialects import count_server_tools, fold_server_tools, server_tool_parts
 from .messages import content_parts
 
 __all__ = ["finish_choices", "finish_reason", "fold_choices"]
 
-_FINISH = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
+_FINISH = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop", "model_length": "length"}
 
 
 def finish_reason(own: str) -> str:
@@ -30,10 +30,16 @@ class _Tool:
     name: str = ""
     arguments: list[str] = field(default_factory=list)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are all there."""
+        return bool(self.arguments) and isinstance(arguments_of("".join(self.arguments)), dict)
+
 
 @dataclass(slots=True)
 class _Choice:
-    texts: list[str] = field(default_factory=list)
+    texts: list[str | Part] = field(default_factory=list)
+    """Pieces of the text, and what stands between them: references."""
     thoughts: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     tools: list[_Tool] = field(default_factory=list)
@@ -52,16 +58,19 @@ class _Choice:
             if known is None and not call_id and self.tools:
                 known = self.tools[-1]
         if known is None or (call_id and known.id and call_id != known.id):
-            known = next((one for one in self.tools if call_id and one.id == call_id), None) or self._begin()
+            known = next((one for one in self.tools if call_id and one.id == call_id), None) or self.begin()
         if isinstance(index, int):
             self.by_index[index] = known
         if call_id:
             known.id = call_id
         return known
 
-    def _begin(self) -> _Tool:
+    def begin(self, index: Any = None) -> _Tool:
+        """One more call, of which fragments of this index are from now on."""
         tool = _Tool()
         self.tools.append(tool)
+        if isinstance(index, int):
+            self.by_index[index] = tool
         return tool
 
 
@@ -101,10 +110,11 @@ def finish_choices(reading: Reading, captures: bool) -> None:
 def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], captures: bool) -> Delta:
     found: Delta = 0
     if content := delta.get("content"):
-        if not isinstance(content, str):  # compatible servers stream parts, too
-            content = "".join(str(part.get("content", "")) for part in content_parts(content))
-        _keep(reading, state.texts, content, captures)
         found = 2
+        if isinstance(content, str):
+            _keep(reading, state.texts, content, captures)
+        else:
+            found = _fold_parts(reading, state, content, captures)
     if tools := delta.get("tool_calls"):
         found = found or 1
         for fragment in tools:
@@ -129,7 +139,21 @@ def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], capt
     return found
 
 
-def _keep(reading: Reading, pieces: list[str], piece: Any, captures: bool) -> Delta:
+def _fold_parts(reading: Reading, state: _Choice, content: Any, captures: bool) -> Delta:
+    """A content that comes as parts, as some compatible servers send it."""
+    found: Delta = 0
+    for part in content_parts(content):
+        piece = part.get("content")
+        if part["type"] == "reasoning":
+            found = max(found, _keep(reading, state.thoughts, piece, captures))
+        elif part["type"] == "text":
+            found = 2 if _keep(reading, state.texts, piece, captures) else found
+        elif captures:
+            state.texts.append(part)
+    return found
+
+
+def _keep(reading: Reading, pieces: list[Any], piece: Any, captures: bool) -> Delta:
     """Count a piece of text, and keep it where content is captured; whether it was one."""
     if not isinstance(piece, str) or not piece:
         return 0
@@ -140,13 +164,31 @@ def _keep(reading: Reading, pieces: list[str], piece: Any, captures: bool) -> De
 
 
 def _fold_tool(reading: Reading, state: _Choice, fragment: Mapping[str, Any], captures: bool) -> None:
-    call_id = fragment.get("id")
-    tool = state.tool(fragment.get("index"), call_id if isinstance(call_id, str) and call_id else None)
+    given = fragment.get("id")
+    call_id = given if isinstance(given, str) and given else None
     body = members(fragment.get("function") or fragment.get("custom"))
-    if name := body.get("name"):
+    name, arguments = body.get("name"), body.get("arguments") or body.get("input")
+    tool = state.tool(fragment.get("index"), call_id)
+    if name and arguments and not call_id and tool.is_whole:
+        # Neither an id nor an index of its own, but the call so far lacks nothing: this is the next one.
+        tool = state.begin(fragment.get("index"))
+    if name:
         # Some servers repeat the whole name with every fragment; none sends it in pieces.
         tool.name = str(name)
-    _keep(reading, tool.arguments, body.get("arguments") or body.get("input"), captures)
+    _keep(reading, tool.arguments, arguments, captures)
+
+
+def _joined(pieces: Iterable[str | Part]) -> list[Part]:
+    """Texts in one, between what stands between them."""
+    parts: list[Part] = []
+    pending: list[str] = []
+    for piece in (*pieces, {}):
+        if isinstance(piece, str):
+            pending.append(piece)
+        else:
+            parts += [*content_parts("".join(pending)), piece]
+            pending = []
+    return parts[:-1]
 
 
 def _parts(state: _Choice) -> list[Part]:
@@ -154,7 +196,7 @@ def _parts(state: _Choice) -> list[Part]:
     if state.thoughts:
         parts.append({"type": "reasoning", "content": "".join(state.thoughts)})
     parts += server_tool_parts(state.server_tools.values())
-    parts += content_parts("".join(state.texts))
+    parts += _joined(state.texts)
     if state.refusals:
         parts.append(text("".join(state.refusals)))
     if state.audio:

@@ -7,15 +7,31 @@ from typing import Any
 
 from ..call import Part, Reading, Usage
 from ..capture import blob
-from ..fields import members
+from ..fields import field, members
 from ..parts import arguments_of, as_list, plain_data
 from ..stainless import plain
 from .usage import merge_usage, read_usage
 
-__all__ = ["count_server_tools", "fold_server_tools", "read_breakdown", "read_x_groq", "server_tool_parts"]
+__all__ = ["count_server_tools", "fold_server_tools", "read_breakdown", "read_x_groq", "reference", "server_tool_parts",
+           "thought"]  # fmt: skip
+
+_REFERENCE = ("reference_ids", "tool", "title", "url", "source")
 
 # What a tool that the provider ran is billed as, where its own word differs.
 _BILLED = {"search": "web_search", "browser.search": "web_search", "python": "code_execution"}
+
+
+def thought(piece: Any) -> Part:
+    """Mistral's reasoning among the parts of a content: a list of texts, and of what they refer to."""
+    pieces = field(piece, "thinking")
+    texts = [pieces] if isinstance(pieces, str) else [field(one, "text") for one in as_list(pieces)]
+    return {"type": "reasoning", "content": "".join(one for one in texts if isinstance(one, str))}
+
+
+def reference(piece: Any) -> Part | None:
+    """Mistral's reference to a document or to what a tool found; an empty one says nothing."""
+    said = {name: value for name in _REFERENCE if (value := plain_data(field(piece, name)))}
+    return {"type": field(piece, "type"), **said} if said else None
 
 
 def read_x_groq(reading: Reading, extra: Any) -> None:

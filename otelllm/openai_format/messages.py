@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..call import Message, Part
@@ -11,7 +11,7 @@ from ..capture import blob
 from ..estimate import size_of
 from ..fields import field, members
 from ..parts import as_list, text, tool_call
-from .dialects import server_tool_parts
+from .dialects import reference, server_tool_parts, thought
 
 __all__ = ["chat_message", "content_parts", "text_size", "tool_definitions"]
 
@@ -25,6 +25,10 @@ def text_size(given: Any) -> int:
     if isinstance(given, Mapping):
         return sum(text_size(given.get(name)) for name in ("content", "text", "output", "arguments"))
     return sum(text_size(one) for one in given) if isinstance(given, list | tuple) else 0
+
+
+def _is_url(data: Any) -> bool:
+    return isinstance(data, str) and data.startswith(("data:", "http://", "https://"))
 
 
 def _data_url(url: str, modality: str) -> Part:
@@ -45,6 +49,8 @@ def _part(piece: Any) -> Part | None:
         return text(field(piece, "text") or "")
     if kind == "refusal":
         return text(field(piece, "refusal") or "")
+    if (dialect := _DIALECTS.get(str(kind))) is not None:
+        return dialect(piece)
     if kind in {"image_url", "input_image", "computer_screenshot"}:
         image = field(piece, "image_url")
         url = image if isinstance(image, str) else field(image, "url")
@@ -54,7 +60,8 @@ def _part(piece: Any) -> Part | None:
     if kind == "input_audio":
         audio = field(piece, "input_audio")
         mime = _AUDIO.get(str(field(audio, "format")), "audio/*")
-        return blob(mime, "audio", str(field(audio, "data") or ""))
+        data = audio if isinstance(audio, str) else field(audio, "data")
+        return blob(mime, "audio", str(data or "")) if not _is_url(data) else _data_url(data, "audio")
     if kind in {"file", "input_file"}:
         inner = field(piece, "file")
         return _file_part(inner if inner is not None else piece, "document")
@@ -72,6 +79,14 @@ def _file_part(piece: Any, modality: str) -> Part:
             _data_url(data, modality) if data.startswith("data:") else blob("application/octet-stream", modality, data)
         )
     return {"type": "file", "modality": modality}
+
+
+_DIALECTS: dict[str, Callable[[Any], Part | None]] = {
+    "thinking": thought,
+    "reference": reference,
+    "tool_reference": reference,
+    "document_url": lambda piece: _data_url(str(field(piece, "document_url") or ""), "document"),
+}
 
 
 def content_parts(content: Any) -> list[Part]:

@@ -22,6 +22,7 @@ _INTEGERS = {
     "max_completion_tokens": semconv.REQUEST_MAX_TOKENS,
     "max_output_tokens": semconv.REQUEST_MAX_TOKENS,
     "seed": semconv.REQUEST_SEED,
+    "random_seed": semconv.REQUEST_SEED,
     "top_k": semconv.REQUEST_TOP_K,
 }
 

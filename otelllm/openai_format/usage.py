@@ -44,8 +44,8 @@ def read_usage(usage: Any) -> Usage | None:
         found.audio_output = _count(out, "audio_tokens")
         found.image_output = _count(out, "image_tokens")
         found.text_output = _count(out, "text_tokens")
-    if found.cache_read is None:
-        found.cache_read = _count(usage, "cached_tokens")  # without details around it, at some servers
+    if found.cache_read is None:  # without details around it, at some servers
+        found.cache_read = _first(_count(usage, "cached_tokens"), _count(usage, "num_cached_tokens"))
     return None if found.input is None and found.output is None else found
 
 

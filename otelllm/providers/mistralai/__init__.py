@@ -1,0 +1,139 @@
+"""The mistralai SDK: its own service, and its copies for Azure and Google Cloud; both its layouts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from typing import Any
+
+import orjson
+
+from ...call import Reading, Request
+from ...hosts import endpoint_of
+from ...spec import Endpoint, Method, OwnSpans, Received, Surface
+from ...stainless import is_timeout, offline, plain
+from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
+from .embeddings import EMBEDDINGS
+
+__all__ = ["PROVIDER"]
+
+_OURS = ("mistralai.client", "mistralai")
+_AZURE = ("mistralai.azure.client", "mistralai_azure")
+_GOOGLE = ("mistralai.gcp.client", "mistralai_gcp")
+_REQUEST_IDS = ("mistral-correlation-id", "x-kong-request-id", "x-request-id", "apim-request-id", "x-ms-request-id")
+
+
+def _methods(packages: tuple[str, ...], name: str, surface: Surface, *, optional: bool = False) -> Iterator[Method]:
+    """A method and its async twin, `name_async`, in each layout."""
+    for package in packages:
+        yield Method(f"{package}.{name}", surface, optional=optional)
+        yield Method(f"{package}.{name}_async", surface, asynchronous=True, optional=optional)
+
+
+def _unspanned(original: Callable[..., Any], hook: Any, context: Any, request: Any) -> Any:
+    return request
+
+
+def _untraced(original: Callable[..., Any], provider: Any = None) -> Any:
+    """(whether to trace, tracer): not in OpenTelemetry's global provider, which has our span; in one that the app gave
+    the SDK for itself (Mistral's own backend), as before.
+    """
+    return (False, original()[1]) if provider is None else original(provider=provider)
+
+
+class _Mistral:
+    name = "mistralai"
+    package = "mistralai"
+    oldest = "1.5"
+    newest = "3.7"
+    methods = (
+        *_methods((*_OURS, *_AZURE, *_GOOGLE), "chat:Chat.complete", CHAT),
+        *_methods((*_OURS, *_AZURE, *_GOOGLE), "chat:Chat.stream", CHAT_STREAM),
+        *_methods((*_OURS, *_GOOGLE), "fim:Fim.complete", FIM),
+        *_methods((*_OURS, *_GOOGLE), "fim:Fim.stream", FIM_STREAM),
+        *_methods(_OURS, "agents:Agents.complete", CHAT),
+        *_methods(_OURS, "agents:Agents.stream", CHAT_STREAM),
+        *_methods(_OURS, "embeddings:Embeddings.create", EMBEDDINGS),
+    )
+    parse_hooks = ()
+    iterator = "generator"
+    generator = "stream_events"
+    own_spans = (
+        OwnSpans("mistralai.client._hooks.tracing:get_or_create_otel_tracer", _untraced),
+        OwnSpans("mistralai._hooks.tracing:TracingHook.before_request", _unspanned),
+    )
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        return endpoint_of(instance.sdk_configuration.get_server_details()[0], _owner(type(instance).__module__))
+
+    def receive(self, result: Any) -> Received:
+        if type(result).__name__.startswith("EventStream"):
+            return Received("stream", result, result.response, streamed=True)
+        return Received("whole", result, None)
+
+    def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:
+        reading.request_id = next((found for name in _REQUEST_IDS if (found := headers.get(name))), None)
+
+    def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        if is_timeout(error):
+            reading.error_type = "timeout"
+            return
+        if (headers := getattr(error, "headers", None)) is not None:
+            self.read_headers(reading, headers)
+        status = getattr(error, "status_code", None)
+        said = _body(getattr(error, "body", None))
+        if said.get("object") == "error" or "detail" in said:
+            reading.error_type = _error_type(said) or (str(status) if status and status >= 400 else "error")
+        elif isinstance(status, int) and status >= 400:
+            reading.error_type = _error_type(said) or str(status)
+        elif said and reading.partial is None:  # answered, and billed, but not in the shape of the SDK's types
+            surface.read_response(reading, said, captures)
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        body = surface.answer(request, text)
+        if body is None:
+            return None
+        library = _http_library(type(instance))
+        config = copy(instance.sdk_configuration)
+        config.client = offline(library, body, streams=request.stream, asynchronous=False)
+        config.async_client = offline(library, body, streams=request.stream, asynchronous=True)
+        config.security = None  # it might fetch a token
+        if (hooks := config.__dict__.get("_hooks")) is not None:  # the app's own, and some that sign
+            config.__dict__["_hooks"] = hooks = copy(hooks)
+            hooks.before_request_hooks, hooks.after_success_hooks, hooks.after_error_hooks = [], [], []
+        return type(instance)(config)
+
+
+def _owner(module: str) -> str:
+    """Whose service a resource's class speaks to."""
+    if module.startswith(_AZURE):
+        return "azure.ai.inference"
+    return "gcp.vertex_ai" if module.startswith(_GOOGLE) else "mistral_ai"
+
+
+def _body(body: Any) -> dict[str, Any]:
+    """An error's body; inside a stream it is an event with the error as its data."""
+    try:
+        said = orjson.loads(body)
+    except (orjson.JSONDecodeError, TypeError):
+        return {}
+    if isinstance(said, dict) and isinstance(said.get("data"), dict):
+        said = said["data"]
+    return said if isinstance(said, dict) else {}
+
+
+def _error_type(said: dict[str, Any]) -> str | None:
+    """The provider's word ("rate_limited"); its codes are mere numbers."""
+    inner = said.get("error")
+    found = said if not isinstance(inner, dict) else inner
+    return plain(found.get("type"))
+
+
+def _http_library(kind: Any) -> Any:
+    """httpx or httpx2: the one that this SDK was built on."""
+    base = next(one for one in kind.__mro__ if one.__name__ == "BaseSDK")
+    return vars(sys.modules[base.__module__])["httpx"]
+
+
+PROVIDER = _Mistral()

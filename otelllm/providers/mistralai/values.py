@@ -1,0 +1,41 @@
+"""The SDK's objects as the JSON that they came from: what was not sent is not there.
+
+The SDK fills what the provider left out with defaults that look like facts: 0 tokens, the tool call's id "null", its
+index 0, and `Unset()` where a null would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["as_sent", "given", "object_sent"]
+
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+
+
+def as_sent(thing: Any) -> Any:
+    """`thing`, of the SDK's types, dicts and lists of them, as plain data without what the SDK made up."""
+    if type(thing) in _PLAIN:
+        return thing
+    if isinstance(thing, Mapping):
+        return {name: as_sent(value) for name, value in thing.items() if given(value)}
+    if isinstance(thing, list | tuple):
+        return [as_sent(one) for one in thing]
+    return object_sent(thing) if hasattr(thing, "__pydantic_fields_set__") else thing
+
+
+def object_sent(thing: Any) -> Any:
+    """One of the SDK's objects as plain data; a variant that it doesn't know is what it kept of it."""
+    there = thing.__dict__
+    if there.get("is_unknown") is True:
+        return there.get("raw")
+    found = {name: as_sent(there[name]) for name in thing.__pydantic_fields_set__ if name in there}
+    if extra := thing.__pydantic_extra__:
+        found.update(extra)
+    return found
+
+
+def given(value: Any) -> bool:
+    """Whether the app, or the provider, said anything: the SDK's sentinel is no word."""
+    return type(value).__name__ != "Unset"
