@@ -1,199 +1,190 @@
-"""What instrumentation adds: CPU a chat call, a streamed chunk and to the first chunk; import and instrument() time.
+"""What instrumentation adds to the openai SDK: ours, the newest of others, and the least that is possible (the floor).
 
-    python bench/instrumentation.py [--rounds 40] [--quick]
+    python bench/instrumentation.py [--rounds 60] [--quick]
 
-One process, an in-memory transport, the real openai SDK. Bare, floor (see floor.py) and ours take turns in every round
-and are compared within it, by the CPU clock of the calling thread, so that neither drift nor a busy machine counts.
-Spans go to a BatchSpanProcessor whose exporter drops them; metrics are aggregated and never collected.
+Each runs in a process and an environment of its own (made under `.cache/bench/`, versions in
+`overhead/constraints.txt`). In every round each process measures the bare client, the floor and its instrumentation
+in turn, a few calls at a time, by the CPU clock of the calling thread, and takes its share of the bare call beside it:
+a busy machine slows both alike. Ratios are to the floor of the same run, all processes' rounds together.
+
+Answers come from memory; content is kept; spans go to a BatchSpanProcessor whose exporter drops them; metrics are
+aggregated and never read. Before it is measured each must show prompt and answer on its spans. The floor is one SDK
+span of 15 attributes, messages by orjson, two histograms: `overhead/floor.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
+import os
 import statistics
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import httpx2
-import openai
-from floor import Floor
-from openai.resources.chat.completions.completions import Completions
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from overhead.contestants import CONTESTANTS, Contestant
+from overhead.environments import ROOT, python_with
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+SHARED = ("openai", "opentelemetry-sdk", "opentelemetry-instrumentation", "orjson")
+WORKLOADS = ("chat", "3 tool calls", "100 kB prompt", "stream")
+QUICK = ("otelllm", "otelllm, no content")
+CALLS, CHUNKS = 20_000, 100_000
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-import otelllm  # noqa: E402  the checkout's, not an installed one
-
-ORIGINAL = Completions.__dict__["create"]
-CHUNKS = 300
-CALLS = 10
-"""Calls of a block: a round's figure is the block's median."""
-
-USAGE = {
-    "prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500,
-    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
-}  # fmt: skip
-HEAD = {"created": 1764000000, "model": "gpt-4o-mini-2024-07-18", "service_tier": "default", "system_fingerprint": "fp"}
-MESSAGES = [{"role": "system", "content": "s" * 256}, {"role": "user", "content": "u" * 768}]
-ASKED: dict[str, Any] = {"model": "gpt-4o-mini", "messages": MESSAGES, "temperature": 0.5, "max_tokens": 600}
-STREAMED = {**ASKED, "stream": True, "stream_options": {"include_usage": True}}
+Values = dict[str, list[float]]
+"""State (bare, floor, contestant) -> a figure of each round."""
 
 
-def _whole() -> bytes:
-    choice = {"index": 0, "message": {"role": "assistant", "content": "a" * 1024}, "finish_reason": "stop"}
-    answer = {"id": "chatcmpl-1", "object": "chat.completion", **HEAD, "choices": [choice], "usage": USAGE}
-    return json.dumps(answer).encode()
+def _python(name: str) -> Path:
+    contestant: Contestant = CONTESTANTS[name]
+    return python_with((contestant.packages or ("bare",))[0], (*SHARED, *contestant.packages))
 
 
-def _stream() -> bytes:
-    def chunk(delta: dict[str, Any] | None, finish: str | None = None, usage: Any = None) -> bytes:
-        choices = [] if delta is None else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
-        body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", **HEAD, "choices": choices, "usage": usage}
-        return b"data: " + json.dumps(body).encode() + b"\n\n"
+class Process:
+    """A contestant at work."""
 
-    words = [chunk({"content": f"{number:03x}."}) for number in range(CHUNKS - 3)]
-    framed = [chunk({"role": "assistant", "content": ""}), *words, chunk({}, "stop"), chunk(None, usage=USAGE)]
-    return b"".join([*framed, b"data: [DONE]\n\n"])
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # Logfire is a pydantic plug-in: not before its turn, and not in the bare client's figures.
+        environment = {**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+        self._process = subprocess.Popen(
+            [_python(name), "-m", "overhead", name], cwd=Path(__file__).parent, env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self._read()
 
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if line.startswith(("{", "ready")):
+                return line
+        raise SystemExit(f"{self.name} failed, see above")
 
-WHOLE, STREAM = _whole(), _stream()
+    def ask(self, kind: str, **task: Any) -> Any:
+        """What it answers to a task."""
+        assert self._process.stdin is not None
+        print(json.dumps({"kind": kind, **task}), file=self._process.stdin, flush=True)
+        return json.loads(self._read())
 
-
-def _answer(request: httpx2.Request) -> httpx2.Response:
-    if b'"stream":true' in request.content:
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=STREAM)
-    return httpx2.Response(200, headers={"content-type": "application/json"}, content=WHOLE)
-
-
-class _Dropping(SpanExporter):
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        pass
-
-
-class _Counting(SpanProcessor):
-    """Counts ended spans: a contestant that records nothing would be the fastest."""
-
-    def __init__(self) -> None:
-        self.ended = 0
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.ended += 1
+    def end(self) -> None:
+        """Let it go."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
 
-@dataclass
-class Bed:
-    """The client, the telemetry, and the switch between contestants."""
-
-    counting: _Counting = field(default_factory=_Counting)
-
-    def __post_init__(self) -> None:
-        self.tracer_provider = TracerProvider()
-        self.tracer_provider.add_span_processor(self.counting)
-        self.tracer_provider.add_span_processor(BatchSpanProcessor(_Dropping()))
-        self.meter_provider = MeterProvider(metric_readers=[InMemoryMetricReader()])
-        http = httpx2.Client(transport=httpx2.MockTransport(_answer))
-        self.client = openai.OpenAI(api_key="k", base_url="http://mock.local/v1", max_retries=0, http_client=http)
-        providers = (self.tracer_provider, self.meter_provider)
-        self._floors = {
-            "floor": Floor(*providers, content=False).wrap(ORIGINAL),
-            "floor, content": Floor(*providers, content=True).wrap(ORIGINAL),
-        }
-
-    def switch(self, contestant: str) -> None:
-        """Make `contestant` the one that is on, as setup would, outside the clock."""
-        otelllm.uninstrument()
-        Completions.create = self._floors.get(contestant, ORIGINAL)  # type: ignore[method-assign]
-        if contestant.startswith("ours"):
-            otelllm.instrument(
-                tracer_provider=self.tracer_provider,
-                meter_provider=self.meter_provider,
-                capture="full" if "content" in contestant else "off",
-            )
-
-
-CONTESTANTS = ("bare", "floor", "ours", "floor, content", "ours, content")
-
-
-def _calls(bed: Bed) -> list[dict[str, float]]:
-    clock = time.thread_time_ns
-    taken = []
-    for _ in range(CALLS):
-        began = clock()
-        bed.client.chat.completions.create(**ASKED)
-        taken.append({"call": (clock() - began) / 1e3})
-    return taken
-
-
-def _streams(bed: Bed) -> list[dict[str, float]]:
-    clock = time.thread_time_ns
-    taken = []
-    for _ in range(2):
-        began = clock()
-        first = 0
-        count = 0
-        for _chunk in bed.client.chat.completions.create(**STREAMED):
-            if not count:
-                first = clock()
-            count += 1
-        ended = clock()
-        assert count == CHUNKS
-        taken.append({
-            "to first chunk": (first - began) / 1e3,
-            "chunk": (ended - first) / 1e3 / (count - 1),
-            "stream": (ended - began) / 1e3,
-        })  # fmt: skip
-    return taken
-
-
-def _block(bed: Bed, contestant: str, work: Callable[[Bed], list[dict[str, float]]]) -> dict[str, float]:
-    bed.switch(contestant)
-    work(bed)  # what patching emptied is filled again
-    gc.collect()
-    before = bed.counting.ended
-    taken = work(bed)
-    assert bed.counting.ended - before == (0 if contestant == "bare" else len(taken)), f"{contestant} lost spans"
-    bed.tracer_provider.force_flush()
-    return {name: statistics.median(one[name] for one in taken) for name in taken[0]}
-
-
-def measure(rounds: int) -> dict[str, dict[str, tuple[float, float]]]:
-    """Measure -> contestant -> its median over the rounds and the spread (half the distance of the quartiles), µs.
-    For bare its own time, for the others what they add to that of the same round.
-    """
-    bed = Bed()
-    rows: dict[str, dict[str, list[float]]] = {}
+def measure(names: list[str], rounds: int) -> dict[str, dict[str, Values]]:
+    """Contestant -> measure -> state -> µs of each round."""
+    processes = [Process(name) for name in names]
+    found: dict[str, dict[str, Values]] = {name: {} for name in names}
     for number in range(rounds):
-        turn = CONTESTANTS if number % 2 else CONTESTANTS[::-1]
-        for work in (_calls, _streams):
-            seen = {contestant: _block(bed, contestant, work) for contestant in turn}
-            for contestant, figures in seen.items():
-                for name, value in figures.items():
-                    added = value if contestant == "bare" else value - seen["bare"][name]
-                    rows.setdefault(name, {}).setdefault(contestant, []).append(added)
-    bed.switch("bare")
-    bed.tracer_provider.shutdown()
-    return {name: {one: _summary(values) for one, values in by.items()} for name, by in rows.items()}
+        backwards = bool(number % 2)
+        for process in processes[:: 1 if backwards else -1]:
+            turns = {one: process.ask("round", workload=one, backwards=backwards) for one in WORKLOADS}
+            turns["all threads"] = process.ask("everywhere", backwards=backwards)
+            for workload, states in turns.items():
+                for state, figures in states.items():
+                    for figure, value in figures.items():
+                        by_state = found[process.name].setdefault(f"{workload}: {figure}", {})
+                        by_state.setdefault(state, []).append(value)
+    for process in processes:
+        process.end()
+    return found
 
 
-def _summary(values: list[float]) -> tuple[float, float]:
-    low, middle, high = statistics.quantiles(values, n=4)
-    return middle, (high - low) / 2
+def _together(several: list[Values]) -> Values:
+    """The rounds of several processes, which took turns."""
+    return {state: [value for one in several for value in one[state]] for state in several[0]}
+
+
+def _added(by_state: Values, state: str, quiet: float) -> tuple[float, float]:
+    """What `state` adds to the bare client: the median over the rounds of its share of the bare call in the same round,
+    in µs of a bare call on a `quiet` machine; and half the distance of the quartiles.
+    """
+    shares = [value / bare - 1 for value, bare in zip(by_state[state], by_state["bare"], strict=True)]
+    low, middle, high = statistics.quantiles(shares, n=4)
+    return middle * quiet, (high - low) / 2 * quiet
+
+
+COLUMNS = {
+    "chat: call": "chat", "3 tool calls: call": "3 tool calls", "100 kB prompt: call": "100 kB prompt",
+    "stream: chunk": "a chunk", "stream: first": "TTFT", "all threads: call": "chat, all threads",
+}  # fmt: skip
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    print("| " + " | ".join(head) + " |")
+    print("|---" * len(head) + "|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def _cell(added: tuple[float, float], floor: float | None = None) -> str:
+    digits = 2 if added[0] < 10 else 0
+    shown = f"{added[0]:.{digits}f} ± {added[1]:.{digits}f}"
+    return shown if floor is None else f"{shown} ({added[0] / floor:.2f}x)"
+
+
+def _show(found: dict[str, dict[str, Values]]) -> None:
+    everyone = {one: _together([measures[one] for measures in found.values()]) for one in COLUMNS}
+    quiet = {one: statistics.quantiles(by_state["bare"], n=10)[0] for one, by_state in everyone.items()}
+    rows = []
+    for content in (True, False):
+        names = [name for name in found if CONTESTANTS[name].content == content]
+        pooled = {one: _together([found[name][one] for name in names]) for one in COLUMNS}
+        floor = {one: _added(pooled[one], "floor", quiet[one]) for one in COLUMNS}
+        rows.append(["floor" if content else "floor, no content", *(_cell(floor[one]) for one in COLUMNS)])
+        for name in names:
+            added = {one: _added(found[name][one], "contestant", quiet[one]) for one in COLUMNS}
+            rows.append([name, *(_cell(added[one], floor[one][0]) for one in COLUMNS)])
+    rows.append(["the bare client itself, on a quiet machine", *(f"{quiet[one]:.0f}" for one in COLUMNS)])
+    _table(["µs of CPU added (x the floor of this run)", *COLUMNS.values()], rows)
+
+
+def _median(values: list[dict[str, float]], name: str) -> float:
+    return statistics.median(one[name] for one in values)
+
+
+def starts(names: list[str], rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Import and switching on, in fresh processes in turn, where the app has imported openai and OpenTelemetry."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        for name in names:
+            done = subprocess.run(
+                [_python(name), "-m", "overhead", name, "start"], cwd=Path(__file__).parent, check=True, text=True,
+                stdout=subprocess.PIPE, env={**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},
+            )  # fmt: skip
+            if number:  # the first turn fills the page cache
+                found[name].append(json.loads(done.stdout.splitlines()[-1]))
+    return found
+
+
+def memories(name: str, state: str, calls: int, chunks: int) -> tuple[float, float, float]:
+    """MiB grown in `calls` calls, MiB added while a stream of `chunks` is read, and the chunks read ahead."""
+    calling = Process(name)
+    grown = calling.ask("memory", state=state, calls=calls)["grown"]
+    calling.end()
+    streaming = Process(name)
+    stream = streaming.ask("stream", state=state, chunks=chunks)
+    streaming.end()
+    return grown, stream["grown"], stream["ahead"]
+
+
+def _show_once(names: list[str], rounds: int, calls: int, chunks: int) -> None:
+    started = starts(names, rounds)
+    rows = []
+    for name, state in [("bare client", "bare"), ("otelllm", "floor"), *((one, "contestant") for one in names)]:
+        grown, stream, ahead = memories(name, state, calls, chunks)
+        label = "floor" if state == "floor" else name
+        begun = started[name] if state == "contestant" else None
+        start = [f"{_median(begun, one):.0f}" for one in ("wall", "cpu", "held")] if begun else ["", "", ""]
+        rows.append([label, *start, f"{grown:.1f}", f"{stream:.1f}", f"{ahead:.0f}"])
+    _table(
+        ["", "import and switch on, ms", "of it CPU", "MiB held then", f"MiB grown in {calls:,} calls",
+         f"MiB while {chunks:,} chunks are read", "chunks read ahead"],
+        rows,
+    )  # fmt: skip
 
 
 STARTS = {
@@ -217,38 +208,35 @@ import os; os._exit(0)
 """
 
 
-def starts(rounds: int) -> dict[str, tuple[float, float]]:
-    """What is done once a process, in fresh ones in turn: median milliseconds, wall and CPU."""
+def _show_steps(rounds: int) -> None:
+    """The steps of our own start: median milliseconds, wall and CPU, in fresh processes in turn."""
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTS}
     for number in range(rounds + 1):
         for name, (before, timed) in STARTS.items():
             code = _CHILD.format(root=str(ROOT), before=before, timed=timed)
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-            wall, cpu = done.stdout.split()
-            if number:  # the first turn fills the page cache
+            done = subprocess.run([_python("otelllm"), "-c", code], capture_output=True, text=True, check=True)
+            if number:
+                wall, cpu = done.stdout.split()
                 seen[name].append((float(wall) * 1e3, float(cpu) * 1e3))
-    return {
-        name: (statistics.median(one[0] for one in values), statistics.median(one[1] for one in values))
+    rows = [
+        [name, *(f"{statistics.median(part):.1f}" for part in zip(*values, strict=True))]
         for name, values in seen.items()
-    }
+    ]
+    _table(["once a process, ms", "wall", "CPU"], rows)
 
 
 def main() -> None:
-    """Measure and print two tables."""
+    """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--quick", action="store_true", help="5 rounds: whether it runs, not how fast")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--quick", action="store_true", help="ours and the floor only, no memory and no start-up")
     options = parser.parse_args()
-    rounds = 5 if options.quick else options.rounds
-    versions = f"openai {openai.__version__}, Python {sys.version.split()[0]}"
-    print(f"{versions}, {rounds} rounds; µs of CPU, ± half the distance of the quartiles\n")
-    print(f"{'':16}{'bare':>16}" + "".join(f"{'+ ' + one:>20}" for one in CONTESTANTS[1:]))
-    for name, by in measure(rounds).items():
-        cells = [f"{by[one][0]:.1f} ± {by[one][1]:.1f}" for one in CONTESTANTS]
-        print(f"{name:16}{cells[0]:>16}" + "".join(f"{cell:>20}" for cell in cells[1:]))
-    print(f"\n{'once a process':34}{'wall ms':>9}{'CPU ms':>9}")
-    for name, (wall, cpu) in starts(max(5, rounds // 4)).items():
-        print(f"{name:34}{wall:9.1f}{cpu:9.1f}")
+    names = list(QUICK) if options.quick else [name for name in CONTESTANTS if name != "bare client"]
+    print(f"Python {sys.version.split()[0]}, {options.rounds} rounds, medians ± half the distance of the quartiles\n")
+    _show(measure(names, options.rounds))
+    if not options.quick:
+        _show_once(names, 9, CALLS, CHUNKS)
+        _show_steps(9)
 
 
 if __name__ == "__main__":
