@@ -178,7 +178,7 @@ class Calls:
             def wrapper(self_: Any, *args: Any, **kwargs: Any) -> Any:
                 selected = self._select(method, self_, args, kwargs)
                 if selected is not None and selected.lazy:
-                    return self._lazily(provider, selected, original, self_, args, kwargs, get_current())
+                    return self._lazily(provider, method, selected, original, self_, args, kwargs)
                 begun = None if selected is None else self._open(provider, selected, original, self_)
                 if begun is None:
                     return original(self_, *args, **kwargs)
@@ -189,7 +189,7 @@ class Calls:
         async def acall(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             selected = self._select(method, instance, args, kwargs)
             if selected is not None and selected.lazy:
-                return self._alazily(provider, selected, original, instance, args, kwargs, get_current())
+                return self._lazily(provider, method, selected, original, instance, args, kwargs)
             begun = None if selected is None else self._open(provider, selected, original, instance)
             if begun is None:
                 return await original(instance, *args, **kwargs)
@@ -223,26 +223,27 @@ class Calls:
         return generator
 
     def _lazily(
-        self, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any,
-        args: tuple[Any, ...], kwargs: dict[str, Any], context: Context,
+        self, provider: Provider, method: Method, selected: Selected, original: Callable[..., Any], instance: Any,
+        args: tuple[Any, ...], kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
-        """The generator of a method whose first read sends; unread it is no call."""
-        begun = self._open(provider, selected, original, instance, context)
-        if begun is None:
-            return (yield from original(instance, *args, **kwargs))
-        return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
+        """The generator of a method whose first read sends, by its own name; unread it is no call."""
+        context = get_current()
 
-    def _alazily(
-        self, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any,
-        args: tuple[Any, ...], kwargs: dict[str, Any], context: Context,
-    ) -> Any:  # fmt: skip
+        def generator() -> Any:
+            begun = self._open(provider, selected, original, instance, context)
+            if begun is None:
+                return (yield from original(instance, *args, **kwargs))
+            return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
+
         async def sent() -> Any:
             begun = self._open(provider, selected, original, instance, context)
             if begun is None:
                 return await original(instance, *args, **kwargs)
             return begun.led(await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs)))
 
-        return read_on(sent)
+        made: Any = read_on(sent) if method.asynchronous else generator()
+        made.__name__, made.__qualname__ = selected.lazy, f"{original.__qualname__}.<locals>.{selected.lazy}"
+        return made
 
     def _function(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
         """A function of a module: as a method whose instance is itself."""

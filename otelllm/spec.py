@@ -92,8 +92,10 @@ class Selected(NamedTuple):
 
     surface: Surface
     kwargs: Mapping[str, Any]
-    lazy: bool = False
-    """It gives a bare generator, whose first read sends: the call begins then, in the context of the method's call."""
+    lazy: str = ""
+    """The name of the bare generator that it gives, whose first read sends: the call begins then, in the context of
+    the method's call.
+    """
     args: Callable[[Reading], tuple[Any, ...]] | None = None
     """Makes the positional arguments that are sent in place of the app's, where what the SDK makes of the wire's
     bytes has less than they say, and one of its arguments lets us see them.

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
 
 # Settings of whoever runs the tests; a proxy would also catch requests to loopback.
-_LEAKING = ("OTEL_", "OTELLLM_", "OPENAI_", "AZURE_OPENAI_", "ANTHROPIC_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_LEAKING = (
+    "OTEL_",
+    "OTELLLM_",
+    "OPENAI_",
+    "AZURE_OPENAI_",
+    "ANTHROPIC_",
+    "OLLAMA_",
+    "CO_API_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+)
 
 
 @pytest.fixture(autouse=True)

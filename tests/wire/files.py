@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FOLDER", "body", "edited", "event", "events"]
+__all__ = ["FOLDER", "body", "edited", "event", "events", "lines"]
 
 FOLDER = Path(__file__).parent
 
@@ -19,6 +19,11 @@ def body(name: str) -> bytes:
 def events(name: str) -> list[bytes]:
     """The server-sent events of a stream, such as ``openai/chat_stream.sse``, each with its blank line."""
     return [block.strip(b"\n") + b"\n\n" for block in body(name).split(b"\n\n") if block.strip()]
+
+
+def lines(name: str) -> list[bytes]:
+    """The JSON objects of a stream of one a line, such as ``ollama/chat_stream.ndjson``, each with its newline."""
+    return [line + b"\n" for line in body(name).splitlines() if line]
 
 
 def event(data: dict[str, Any] | str, kind: str | None = None) -> bytes:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["CUT", "RESET", "STALL", "Gate", "Provider", "Reply", "Request", "sse", "whole"]
+__all__ = ["CUT", "RESET", "STALL", "Gate", "Provider", "Reply", "Request", "ndjson", "sse", "whole"]
 
 PATIENCE_S = 20.0
 """How long a test waits for something that must come; reached only when it fails."""
@@ -71,6 +71,11 @@ def whole(body: bytes | str | Mapping[str, Any], *, status: int = 200, **headers
 def sse(*steps: Step | Iterable[Step], **headers: str) -> Reply:
     """A stream of server-sent events; a list among the steps stands for its items. (A generator goes to `Reply`.)"""
     return Reply(steps=list(_flat(steps)), content_type="text/event-stream", headers=_names(headers))
+
+
+def ndjson(*steps: Step | Iterable[Step], **headers: str) -> Reply:
+    """A stream of JSON objects, one a line."""
+    return Reply(steps=list(_flat(steps)), content_type="application/x-ndjson", headers=_names(headers))
 
 
 def _flat(steps: Iterable[Step | Iterable[Step]]) -> Iterable[Step]:

@@ -41,7 +41,7 @@ def _select(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     def sent(reading: Reading) -> tuple[Any, ...]:
         return (Wire(kind, reading), *rest)
 
-    return Selected(surface, kwargs["json"], lazy=kwargs.get("stream") is True, args=sent)
+    return Selected(surface, kwargs["json"], lazy="inner" if kwargs.get("stream") else "", args=sent)
 
 
 class _Ollama:
@@ -73,6 +73,13 @@ class _Ollama:
             reading.error_type = "timeout"
         elif isinstance(status, int):  # -1 where a line of a stream is the error
             reading.error_type = str(status) if status >= 400 else "error"
+
+    def api_key(self, instance: Any) -> str | None:
+        scheme, _, key = instance._client.headers.get("authorization", "").partition(" ")
+        return key if scheme.lower() == "bearer" and key else None
+
+    def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        return {**kwargs, "headers": {**headers, **(kwargs.get("headers") or {})}}
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)

@@ -21,6 +21,9 @@ _DURATIONS = {
 }
 
 
+_TOLD = frozenset({"prompt_eval_cached_count", "error"})
+
+
 @dataclass(slots=True)
 class State:
     """What is kept of an answer while it comes."""
@@ -54,13 +57,15 @@ class Wire:
     def __call__(self, **part: Any) -> Any:
         """The SDK's object of one JSON object of the wire."""
         message = part.get("message")
-        if "done_reason" in part or "prompt_eval_count" in part or (type(message) is dict and "tool_calls" in message):
+        if not _TOLD.isdisjoint(part) or (type(message) is dict and "tool_calls" in message):
             with safely("reading what the server says"):
                 self._see(part, message)
         return self._kind(**part)
 
     def _see(self, part: Mapping[str, Any], message: Any) -> None:
         state = state_of(self._reading)
+        if isinstance(error := part.get("error"), str) and error:
+            self._reading.error_type, self._reading.error_message = "error", error
         if (cached := count(part.get("prompt_eval_cached_count"))) is not None:
             state.cached = cached
         for call in (message.get("tool_calls") or ()) if isinstance(message, dict) else ():
