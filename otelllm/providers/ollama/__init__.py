@@ -18,7 +18,7 @@ from ...stainless import is_timeout, offline
 from .embed import EMBED
 from .generate import CHAT, GENERATE
 from .systemone import SYSTEM_ONE
-from .wire import Wire
+from .wire import Wire, read_end, state_of
 
 __all__ = ["PROVIDER"]
 
@@ -68,6 +68,8 @@ class _Ollama:
         return None  # the SDK keeps none
 
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        for said in state_of(reading).told:  # the SDK could make no object of it
+            read_end(reading, said)
         status = getattr(error, "status_code", None)
         if is_timeout(error):
             reading.error_type = "timeout"

@@ -7,11 +7,10 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
-from ...fields import members
 from ...parts import as_list, text
 from ...spec import Delta
 from .parameters import read_parameters
-from .wire import read_end
+from .wire import read_end, said_by
 
 __all__ = ["EMBED"]
 
@@ -32,11 +31,11 @@ class _Embed:
         request.messages = [{"role": "user", "parts": [text(one)]} for one in texts]
 
     def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
-        read_end(reading, body)
+        said = said_by(reading, body)
+        read_end(reading, said)
         reading.partial = None
         if reading.usage is not None:
             reading.usage.output = None
-        said = members(body)
         vectors = as_list(said.get("embeddings"))
         vector = as_list(vectors[0] if vectors else said.get("embedding"))
         if vector:

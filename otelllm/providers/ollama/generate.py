@@ -16,7 +16,7 @@ from ...openai_format.messages import text_size, tool_definitions
 from ...parts import as_list, text, tool_call
 from ...spec import Delta
 from .parameters import image, input_message, read_parameters
-from .wire import State, read_end, state_of
+from .wire import State, read_end, said_by, state_of
 
 __all__ = ["CHAT", "GENERATE"]
 
@@ -50,15 +50,15 @@ class _Generate:
         self.finish(reading, captures)
 
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        said = members(chunk)
+        said = said_by(reading, chunk)
         if said.get("done"):
             reading.unfinished = False
-            read_end(reading, chunk)
+            read_end(reading, said)
             if isinstance(own := said.get("done_reason"), str) and own:
                 reading.own_finish_reasons, reading.finish_reasons = [own], [own]
         elif reading.model is None:
             reading.unfinished = True
-            read_end(reading, chunk)
+            read_end(reading, said)
         state = state_of(reading)
         if self.operation == semconv.CHAT:
             message = members(said.get("message"))
@@ -120,9 +120,8 @@ def _fold_calls(reading: Reading, state: State, calls: Any, captures: bool) -> D
         function = members(members(call).get("function"))
         arguments = function.get("arguments")
         reading.output_chars += len(orjson.dumps(arguments, default=str))
-        call_id = state.ids.pop(0) if state.ids else None
         if captures:
-            state.calls.append(tool_call(call_id, function.get("name"), arguments))
+            state.calls.append(tool_call(members(call).get("id"), function.get("name"), arguments))
     return found
 
 

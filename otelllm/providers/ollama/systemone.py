@@ -9,10 +9,11 @@ import orjson
 
 from ... import semconv
 from ...call import Reading, Request, Usage
+from ...fields import members
 from ...parts import text
 from ...spec import Delta
 from .parameters import read_parameters
-from .wire import count
+from .wire import count, read_end, said_by
 
 __all__ = ["SYSTEM_ONE"]
 
@@ -29,15 +30,13 @@ class _SystemOne:
         request.messages = [{"role": "user", "parts": [text(one) for one in texts]}]
 
     def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
-        reading.model = getattr(body, "model", None) or None
-        usage = getattr(body, "usage", None)
-        if usage is not None:
-            reading.usage = Usage(
-                input=count(getattr(usage, "input_tokens", None)), output=count(getattr(usage, "output_tokens", None))
-            )
-        if captures and (answers := getattr(body, "answers", None)):
-            said = {name: one.model_dump(mode="json") for name, one in answers.items()}
-            reading.messages.append({"role": "assistant", "parts": [text(orjson.dumps(said).decode())]})
+        said = said_by(reading, body)
+        read_end(reading, said)
+        reading.partial = None
+        usage = members(said.get("usage"))
+        reading.usage = Usage(input=count(usage.get("input_tokens")), output=count(usage.get("output_tokens")))
+        if captures and (answers := said.get("answers")):
+            reading.messages.append({"role": "assistant", "parts": [text(orjson.dumps(answers, default=str).decode())]})
 
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
         return 0

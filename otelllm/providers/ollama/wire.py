@@ -1,17 +1,17 @@
-"""What the server says and the SDK's classes drop: seen where the SDK makes its objects."""
+"""What the server says, read where the SDK makes its objects: their classes drop what their version does not know."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...call import Part, Reading, Usage
 from ...fields import members
-from ...safely import safely
 from ...semconv import SERVER_TIMING
 
-__all__ = ["State", "Wire", "count", "read_end", "state_of"]
+__all__ = ["State", "Wire", "count", "read_end", "said_by", "state_of"]
 
 _DURATIONS = {
     "total_duration": "total",
@@ -21,20 +21,16 @@ _DURATIONS = {
 }
 
 
-_TOLD = frozenset({"prompt_eval_cached_count", "error"})
-
-
 @dataclass(slots=True)
 class State:
     """What is kept of an answer while it comes."""
 
+    told: deque[Mapping[str, Any]] = field(default_factory=deque)
+    """The JSON of the chunks that are not folded yet."""
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     calls: list[Part] = field(default_factory=list)
     images: list[Part] = field(default_factory=list)
-    ids: list[str | None] = field(default_factory=list)
-    """Of the tool calls, in the order in which they came."""
-    cached: int | None = None
 
 
 def state_of(reading: Reading) -> State:
@@ -46,31 +42,24 @@ def state_of(reading: Reading) -> State:
 
 
 class Wire:
-    """Stands in for a response class: makes the SDK's own objects, and reads what they lack."""
+    """Stands in for a response class: makes the SDK's own objects, and keeps what they are made of."""
 
-    __slots__ = ("_kind", "_reading")
+    __slots__ = ("_kind", "_told")
 
     def __init__(self, kind: Callable[..., Any], reading: Reading) -> None:
         self._kind = kind
-        self._reading = reading
+        self._told = state_of(reading).told
 
     def __call__(self, **part: Any) -> Any:
         """The SDK's object of one JSON object of the wire."""
-        message = part.get("message")
-        if not _TOLD.isdisjoint(part) or (type(message) is dict and "tool_calls" in message):
-            with safely("reading what the server says"):
-                self._see(part, message)
+        self._told.append(part)
         return self._kind(**part)
 
-    def _see(self, part: Mapping[str, Any], message: Any) -> None:
-        state = state_of(self._reading)
-        if isinstance(error := part.get("error"), str) and error:
-            self._reading.error_type, self._reading.error_message = "error", error
-        if (cached := count(part.get("prompt_eval_cached_count"))) is not None:
-            state.cached = cached
-        for call in (message.get("tool_calls") or ()) if isinstance(message, dict) else ():
-            call_id = call.get("id")
-            state.ids.append(call_id if isinstance(call_id, str) and call_id else None)
+
+def said_by(reading: Reading, body: Any) -> Mapping[str, Any]:
+    """The JSON of an answer or a chunk; each once, in the order in which they came."""
+    told = state_of(reading).told
+    return told.popleft() if told else members(body)
 
 
 def count(value: Any) -> int | None:
@@ -78,14 +67,15 @@ def count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def read_end(reading: Reading, body: Any) -> None:
-    """Model, usage and the server's own timing, as far as this answer (or last chunk) says them."""
-    said = members(body)
+def read_end(reading: Reading, said: Mapping[str, Any]) -> None:
+    """Model, usage, timing and error, as far as this answer (or chunk) says them."""
     if isinstance(model := said.get("model"), str) and model:
         reading.model = model
     given, made = count(said.get("prompt_eval_count")), count(said.get("eval_count"))
     if given is not None or made is not None:
-        reading.usage = Usage(input=given, output=made, cache_read=state_of(reading).cached)
+        reading.usage = Usage(input=given, output=made, cache_read=count(said.get("prompt_eval_cached_count")))
     for name, short in _DURATIONS.items():
         if (nanoseconds := count(said.get(name))) is not None:
             reading.attributes[SERVER_TIMING + short] = nanoseconds / 1e9
+    if isinstance(error := said.get("error"), str) and error:
+        reading.error_type, reading.error_message = "error", error

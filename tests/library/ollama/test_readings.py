@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import ollama
+import pydantic
 import pytest
 from wire import files
 from wire.server import ndjson, whole
@@ -160,19 +163,21 @@ def test_errors(otel: Telemetry, app: App, provider: Provider, status: int, erro
 def test_an_error_in_an_answer_of_success(otel: Telemetry, app: App, provider: Provider) -> None:
     """The SDK's class lacks it and is empty; the span says it."""
     provider.reply(whole(files.body("ollama/error_in_200.json")))
-    answer = app.call(app.client.generate, model=MODEL, prompt="Skagen?")
-    assert answer.response is None
+    with contextlib.suppress(pydantic.ValidationError):  # older classes must have what this answer lacks
+        app.call(app.client.generate, model=MODEL, prompt="Skagen?")
     assert otel.attributes[semconv.ERROR_TYPE] == "error"
 
 
 def test_nobody_there(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
     """The SDK's own ConnectionError where the answer is whole, its HTTP library's where it is streamed."""
     provider.close()
-    with pytest.raises(ConnectionError):
+    with pytest.raises((ConnectionError, httpx.ConnectError)) as raised:
         sync_app.client.chat(model=MODEL, messages=QUESTION)
-    with pytest.raises(Exception, match="refused"):
+    is_older = raised.type is httpx.ConnectError
+    with pytest.raises(httpx.ConnectError):
         next(sync_app.client.chat(model=MODEL, messages=QUESTION, stream=True))
-    assert [it.attributes[semconv.ERROR_TYPE] for it in otel.spans] == ["ConnectionError", "httpx.ConnectError"]
+    whole_error = "httpx.ConnectError" if is_older else "ConnectionError"
+    assert [it.attributes[semconv.ERROR_TYPE] for it in otel.spans] == [whole_error, "httpx.ConnectError"]
 
 
 def test_embeddings(otel: Telemetry, app: App, provider: Provider) -> None:
