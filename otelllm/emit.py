@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from .call import Call, Cost
+    from .call import Call, Cost, Value
     from .completion_hook import CompletionHook
     from .events import Events
     from .spec import Surface
@@ -181,6 +181,8 @@ class Record:
     def _price(self) -> None:
         call = self.call
         reading = call.reading
+        if call.cost is not None:
+            return  # said by whoever read the answer
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
@@ -215,13 +217,19 @@ class Record:
             return call.reading.error_type
         return call.reading.error_type or error_type_of(call.error)
 
+    def _told_above(self) -> dict[str, Value]:
+        lineage = self._lineage
+        told = {
+            semconv.AGENT_NAME: lineage.agent,
+            semconv.WORKFLOW_NAME: lineage.workflow,
+            semconv.CONVERSATION_ID: None if self.call.reading.conversation else lineage.conversation,
+        }
+        return {name: value for name, value in told.items() if value}
+
     def _write(self, failed: str | None) -> None:
         call, span = self.call, self.span
         found = attributes(call)
-        if self._lineage.agent:
-            found[semconv.AGENT_NAME] = self._lineage.agent
-        if self._lineage.workflow:
-            found[semconv.WORKFLOW_NAME] = self._lineage.workflow
+        found.update(self._told_above())
         if failed:
             found[semconv.ERROR_TYPE] = failed
         content = self._keep_output()

@@ -51,6 +51,8 @@ class Lineage:
 
     agent: str | None = None
     workflow: str | None = None
+    conversation: str | None = None
+    """A framework's thread: on all that is below, where it has no other."""
     totals: Totals | None = None
 
 

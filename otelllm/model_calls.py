@@ -12,6 +12,7 @@ from opentelemetry.context import Context, get_current
 from . import emit
 from .call import Call, Ending, Request, Value
 from .enclosing import Enclosing, enclosing
+from .estimate import fill_usage
 from .safely import safely
 from .scope import current
 from .spec import Delta
@@ -117,5 +118,6 @@ class ModelCall:
                     read(call)
             if call.request.stream:
                 call.ending = ending or ("complete" if error is None else "broken")
+            fill_usage(call)
             record.keep_input()
             record.end(call, ended_ns)

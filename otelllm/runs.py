@@ -79,6 +79,8 @@ class Run:
         found.update(facts)
         if lineage.agent and operation == semconv.EXECUTE_TOOL:
             found[semconv.AGENT_NAME] = lineage.agent
+        if lineage.conversation:
+            found.setdefault(semconv.CONVERSATION_ID, lineage.conversation)
         told = {semconv.USER_ID: scope.user, semconv.SESSION_ID: scope.session, semconv.FEATURE: scope.feature}
         found.update({name: value for name, value in told.items() if value is not None})
         self.span = emitter.tracer.start_span(
@@ -87,7 +89,10 @@ class Run:
         self.context = set_span_in_context(self.span, self.context)
         if operation in {semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT}:
             self._totals = Totals(lineage.totals)
-            self.context = below(_named(lineage, operation, self.name, self._totals), self.context)
+            heard = _named(lineage, operation, self.name, self._totals)
+            if conversation := found.get(semconv.CONVERSATION_ID):
+                heard = replace(heard, conversation=str(conversation))
+            self.context = below(heard, self.context)
         if self.span.is_recording() and emitter.capture.mode != "off":
             self.content = Content(emitter.capture)
 
@@ -161,7 +166,7 @@ class Run:
                 emit.write_error(self.span, error, failed, None, emitter.capture)
         if emitter.instruments is not None:
             shared: dict[str, Value] = {semconv.OPERATION: self.operation}
-            if (named := _NAMED.get(self.operation)) is not None:
+            if self.name and (named := _NAMED.get(self.operation)) is not None:
                 shared[named] = self.name
             if failed:
                 shared[semconv.ERROR_TYPE] = failed
