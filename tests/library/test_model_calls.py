@@ -25,8 +25,8 @@ FACTS = {semconv.CONVERSATION_ID: "thread-7"}
 
 
 def _ask(provider: Provider) -> Any:
-    client = openai.OpenAI(api_key="sk-test", base_url=provider.url, max_retries=0)
-    return client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
+    with openai.OpenAI(api_key="sk-test", base_url=provider.url, max_retries=0) as client:
+        return client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "hi"}])
 
 
 def _read(call: Call) -> None:
