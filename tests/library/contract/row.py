@@ -59,5 +59,7 @@ class Row:
     """The apps in which a close can be told from a stream that was dropped (bare nested async generators: not)."""
     speaks: bool = True
     """It can be given a static answer, a text."""
+    views: bool = False
+    """Its resource has `with_raw_response` and `with_streaming_response`, as SDKs made by Stainless do."""
     changing_headers: tuple[str, ...] = ()
     """Headers of a request that differ from call to call, bare as well: signatures, dates, ids."""

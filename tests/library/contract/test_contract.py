@@ -6,21 +6,16 @@ and send the same requests; then there must be one span, ended once, that says w
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import re
-import traceback
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
-from wire.server import CUT, STALL, Gate, Reply, whole
+from wire.server import whole
 
 import otelllm
 from otelllm import semconv
 
-from .row import Row
+from .ways import Seen, Way, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,184 +23,10 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
     from wire.server import Provider
 
-TIMEOUT_S = 0.06
+    from .row import Row
+
 # A stream that nobody closes leaves its connection to the garbage collector, with and without us.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-class Seen:
-    """What an app can tell of a call: types and contents of what it got, and what was raised, from where."""
-
-    def __init__(self) -> None:
-        self.things: list[Any] = []
-        self.error: BaseException | None = None
-
-    def got(self, *things: Any) -> None:
-        """Note these objects; none is kept."""
-        for thing in things:
-            dumped = thing.model_dump() if hasattr(thing, "model_dump") else repr(thing)
-            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(set(dir(thing)))))
-
-    @property
-    def raised(self) -> Any:
-        """The exception's type, text and causes, and the frame that its traceback ends in."""
-        error = self.error
-        if error is None:
-            return None
-        told = type(error), str(error), type(error.__cause__), type(error.__context__)
-        if isinstance(error, asyncio.CancelledError):
-            return told  # raised wherever the client waits at that moment
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return *told, last.filename, last.name
-
-
-def _ask(app: Any, row: Row, *, streamed: bool = False, timeout_s: float | None = None) -> Any:
-    method, arguments = row.ask(app.client, streamed=streamed, timeout_s=timeout_s)
-    return app.call(method, **arguments)
-
-
-def _open(app: Any, provider: Provider, row: Row, *steps: Any, timeout_s: float | None = None) -> Any:
-    provider.reply(row.reply([*row.events[: row.head], *steps]))
-    return _ask(app, row, streamed=True, timeout_s=timeout_s)
-
-
-def answered(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(whole(row.answer))
-    seen.got(_ask(app, row))
-
-
-def refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    status, body = row.refusal
-    provider.reply(whole(body, status=status))
-    _ask(app, row)
-
-
-def cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(Reply(steps=[row.answer[: len(row.answer) // 2], CUT]))
-    _ask(app, row)
-
-
-def timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(Reply(steps=[STALL]))
-    _ask(app, row, timeout_s=TIMEOUT_S)
-
-
-def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(Reply(steps=[STALL]))
-    asked = len(provider.requests)
-    method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
-
-    async def go() -> None:
-        task = asyncio.ensure_future(method(**arguments))
-        while len(provider.requests) == asked:
-            await asyncio.sleep(0.001)
-        task.cancel()
-        await task
-
-    app.runner.run(go())
-
-
-def read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(row.reply(row.events))
-    stream = _ask(app, row, streamed=True)
-    seen.got(stream)
-    seen.got(*app.read(stream))
-
-
-def stream_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    status, body = row.refusal
-    provider.reply(whole(body, status=status))
-    app.read(_ask(app, row, streamed=True))
-
-
-def stream_cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    gate = Gate()
-    stream = _open(app, provider, row, gate, CUT)
-    seen.got(*app.take(stream, row.taken))
-    gate.open()
-    app.read(stream)
-
-
-def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    stream = _open(app, provider, row, Gate())
-    seen.got(*app.take(stream, row.taken))
-    app.close(stream)
-    del stream
-    if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
-        _collect(app)
-    provider.last.wait_left()
-
-
-def abandoned(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    stream = _open(app, provider, row, Gate())
-    seen.got(*app.take(stream, row.taken))
-    del stream
-    _collect(app)
-
-
-def stream_timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    stream = _open(app, provider, row, STALL, timeout_s=TIMEOUT_S)
-    seen.got(*app.take(stream, row.taken))
-    app.read(stream)
-
-
-def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    stream = _open(app, provider, row, Gate())
-    chunks: list[Any] = []
-
-    async def reading() -> None:
-        async for chunk in stream:
-            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
-
-    async def go() -> None:
-        task = asyncio.ensure_future(reading())
-        # Once the last chunk that was sent is here, the reader waits inside the SDK's iterator.
-        while len(chunks) < row.taken:
-            await asyncio.sleep(0.001)
-        task.cancel()
-        await task
-
-    try:
-        app.runner.run(go())
-    finally:
-        seen.got(*chunks)
-
-
-def _collect(app: Any) -> None:
-    """The last reference is gone: some streams sit in cycles of their own, async ones end in a task of the loop."""
-    gc.collect()
-    app.settle()
-    gc.collect()
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way of asking and ending, and what the span must say of it."""
-
-    act: Callable[[Any, Provider, Row, Seen], None]
-    end: str | None = None
-    """`otelllm.stream.end`; None for a whole answer."""
-    error: str | None = None
-    """`error.type`; "refusal" for the row's own, "raised" for the class that the bare app sees."""
-    saw: str = "none"
-    """How much of the answer came: none, some, all."""
-    kinds: tuple[str, ...] = ("sync", "async")
-
-
-WAYS = (
-    Way(answered, saw="all"),
-    Way(refused, error="refusal"),
-    Way(cut, error="raised"),
-    Way(timed_out, error="timeout"),
-    Way(cancelled, error="cancelled", kinds=("async",)),
-    Way(read, "complete", saw="all"),
-    Way(stream_refused, "broken", "refusal"),
-    Way(stream_cut, "broken", "raised", saw="some"),
-    Way(closed, "closed", saw="some"),
-    Way(abandoned, "abandoned", saw="some"),
-    Way(stream_timed_out, "broken", "timeout", saw="some"),
-    Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
-)
 
 
 def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row) -> tuple[Seen, Any]:
@@ -305,5 +126,5 @@ def test_answered_by_the_kill_switch(
 
 def _all_of(app: Any, row: Row, streamed: bool) -> list[Any]:
     """The answer, or the stream and its chunks; some streams send at their first read."""
-    result = _ask(app, row, streamed=streamed)
+    result = ask(app, row, streamed=streamed)
     return [result, *app.read(result)] if streamed else [result]

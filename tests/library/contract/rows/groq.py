@@ -45,7 +45,7 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
 
 ROWS = [
     Row(
-        name="groq chat", ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="groq chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("groq/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("groq/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=3, taken=3, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,

@@ -56,7 +56,7 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
 
 ROWS = [
     Row(
-        name="together chat", ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="together chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("together/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("together/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=2, taken=2, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,

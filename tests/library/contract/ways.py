@@ -1,0 +1,286 @@
+"""The ways of asking and of ending: what an app does in each, against which bytes, and what the span must say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wire.server import CUT, STALL, Gate, Reply, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wire.server import Provider
+
+    from .row import Row
+
+__all__ = ["WAYS", "Seen", "Way", "ask"]
+
+TIMEOUT_S = 0.06
+
+
+class Seen:
+    """What an app can tell of a call: types and contents of what it got, and what was raised, from where."""
+
+    def __init__(self) -> None:
+        self.things: list[Any] = []
+        self.error: BaseException | None = None
+
+    def got(self, *things: Any) -> None:
+        """Note these objects; none is kept."""
+        for thing in things:
+            dumped = thing.model_dump() if hasattr(thing, "model_dump") else repr(thing)
+            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(set(dir(thing)))))
+
+    @property
+    def raised(self) -> Any:
+        """The exception's type, text and causes, and the frame that its traceback ends in."""
+        error = self.error
+        if error is None:
+            return None
+        told = type(error), str(error), type(error.__cause__), type(error.__context__)
+        if isinstance(error, asyncio.CancelledError):
+            return told  # raised wherever the client waits at that moment
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return *told, last.filename, last.name
+
+
+def ask(app: Any, row: Row, *, streamed: bool = False, timeout_s: float | None = None) -> Any:
+    method, arguments = row.ask(app.client, streamed=streamed, timeout_s=timeout_s)
+    return app.call(method, **arguments)
+
+
+def _open(app: Any, provider: Provider, row: Row, *steps: Any, timeout_s: float | None = None) -> Any:
+    provider.reply(row.reply([*row.events[: row.head], *steps]))
+    return ask(app, row, streamed=True, timeout_s=timeout_s)
+
+
+def answered(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    seen.got(ask(app, row))
+
+
+def refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    status, body = row.refusal
+    provider.reply(whole(body, status=status))
+    ask(app, row)
+
+
+def cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[row.answer[: len(row.answer) // 2], CUT]))
+    ask(app, row)
+
+
+def timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[STALL]))
+    ask(app, row, timeout_s=TIMEOUT_S)
+
+
+def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[STALL]))
+    asked = len(provider.requests)
+    method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
+
+    async def go() -> None:
+        task = asyncio.ensure_future(method(**arguments))
+        while len(provider.requests) == asked:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await task
+
+    app.runner.run(go())
+
+
+def read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply(row.events))
+    stream = ask(app, row, streamed=True)
+    seen.got(stream)
+    seen.got(*app.read(stream))
+
+
+def stream_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    status, body = row.refusal
+    provider.reply(whole(body, status=status))
+    app.read(ask(app, row, streamed=True))
+
+
+def stream_cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    gate = Gate()
+    stream = _open(app, provider, row, gate, CUT)
+    seen.got(*app.take(stream, row.taken))
+    gate.open()
+    app.read(stream)
+
+
+def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    seen.got(*app.take(stream, row.taken))
+    app.close(stream)
+    del stream
+    if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
+        _collect(app)
+    provider.last.wait_left()
+
+
+def abandoned(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    seen.got(*app.take(stream, row.taken))
+    del stream
+    _collect(app)
+
+
+def stream_timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, STALL, timeout_s=TIMEOUT_S)
+    seen.got(*app.take(stream, row.taken))
+    app.read(stream)
+
+
+def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    chunks: list[Any] = []
+
+    async def reading() -> None:
+        async for chunk in stream:
+            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
+
+    async def go() -> None:
+        task = asyncio.ensure_future(reading())
+        # Once the last chunk that was sent is here, the reader waits inside the SDK's iterator.
+        while len(chunks) < row.taken:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await task
+
+    try:
+        app.runner.run(go())
+    finally:
+        seen.got(*chunks)
+
+
+def _views(app: Any, row: Row, kind: str) -> tuple[Any, dict[str, Any]]:
+    """A method of the row's surface in `with_raw_response` or `with_streaming_response`, and its arguments."""
+    method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
+    return getattr(getattr(method.__self__, kind), method.__name__), arguments
+
+
+def _parsed(app: Any, view: Any) -> Any:
+    parsed = view.parse()  # a coroutine in some of the async views
+    return app.call(lambda: parsed) if hasattr(parsed, "__await__") else parsed
+
+
+def raw(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    method, arguments = _views(app, row, "with_raw_response")
+    view = app.call(method, **arguments)
+    seen.got(type(view), view.headers["x-request-id"], view.http_response.content, _parsed(app, view))
+    assert _parsed(app, view) is _parsed(app, view)
+
+
+def raw_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    status, body = row.refusal
+    provider.reply(whole(body, status=status))
+    method, arguments = _views(app, row, "with_raw_response")
+    app.call(method, **arguments)
+
+
+def raw_stream(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply(row.events))
+    method, arguments = _views(app, row, "with_raw_response")
+    view = app.call(method, **arguments, stream=True)
+    stream = _parsed(app, view)
+    seen.got(type(view), stream, *app.read(stream))
+    assert _parsed(app, view) is stream
+
+
+def raw_stream_never_parsed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply([*row.events[: row.head], Gate()]))
+    method, arguments = _views(app, row, "with_raw_response")
+    view = app.call(method, **arguments, stream=True)
+    seen.got(type(view), view.headers["content-type"])
+    app.close(view)
+    provider.last.wait_left()
+
+
+def view_parsed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    method, arguments = _views(app, row, "with_streaming_response")
+    seen.got(app.within(method(**arguments), lambda view: view.parse()))
+
+
+def view_left_unread(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    method, arguments = _views(app, row, "with_streaming_response")
+    seen.got(app.within(method(**arguments), type))
+
+
+def view_of_a_stream(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply(row.events))
+    method, arguments = _views(app, row, "with_streaming_response")
+
+    async def aread(view: Any) -> list[Any]:
+        return [chunk async for chunk in await view.parse()]
+
+    read_it = aread if app.kind == "async" else lambda view: list(view.parse())
+    seen.got(*app.within(method(**arguments, stream=True), read_it))
+
+
+def view_of_a_streams_bytes(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(row.reply(row.events))
+    method, arguments = _views(app, row, "with_streaming_response")
+
+    async def aread(view: Any) -> bytes:
+        return b"".join([piece async for piece in view.iter_bytes()])
+
+    read_it = aread if app.kind == "async" else lambda view: b"".join(view.iter_bytes())
+    seen.got(app.within(method(**arguments, stream=True), read_it))
+
+
+def _collect(app: Any) -> None:
+    """The last reference is gone: some streams sit in cycles of their own, async ones end in a task of the loop."""
+    gc.collect()
+    app.settle()
+    gc.collect()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of asking and ending, and what the span must say of it."""
+
+    act: Callable[[Any, Provider, Row, Seen], None]
+    end: str | None = None
+    """`otelllm.stream.end`; None for a whole answer."""
+    error: str | None = None
+    """`error.type`; "refusal" for the row's own, "raised" for the class that the bare app sees."""
+    saw: str = "none"
+    """How much of the answer came: none, some, all."""
+    kinds: tuple[str, ...] = ("sync", "async")
+    views: bool = False
+    """It goes through Stainless' raw views."""
+
+
+WAYS = (
+    Way(answered, saw="all"),
+    Way(refused, error="refusal"),
+    Way(cut, error="raised"),
+    Way(timed_out, error="timeout"),
+    Way(cancelled, error="cancelled", kinds=("async",)),
+    Way(read, "complete", saw="all"),
+    Way(stream_refused, "broken", "refusal"),
+    Way(stream_cut, "broken", "raised", saw="some"),
+    Way(closed, "closed", saw="some"),
+    Way(abandoned, "abandoned", saw="some"),
+    Way(stream_timed_out, "broken", "timeout", saw="some"),
+    Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
+    Way(raw, saw="all", views=True),
+    Way(raw_refused, error="refusal", views=True),
+    Way(raw_stream, "complete", saw="all", views=True),
+    Way(raw_stream_never_parsed, "closed", views=True),
+    Way(view_parsed, saw="all", views=True),
+    Way(view_left_unread, views=True),
+    Way(view_of_a_stream, "complete", saw="all", views=True),
+    Way(view_of_a_streams_bytes, "complete", views=True),
+)
