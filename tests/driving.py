@@ -11,11 +11,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from wire import files
+from wire.server import sse, whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-__all__ = ["AsyncDriver", "SyncDriver", "collections_when_asked_for", "tls"]
+    from wire.server import Provider
+
+__all__ = ["AsyncDriver", "SyncDriver", "collections_when_asked_for", "replay", "tls"]
 
 
 @cache
@@ -177,3 +181,13 @@ class AsyncDriver:
             return await awaitable
 
         return self._run(go())
+
+
+def replay(app: Any, provider: Provider, method: Callable[..., Any], file: str, **arguments: Any) -> list[Any]:
+    """What the app gets of a call that a wire file answers: a stream's chunks (.sse), or the whole answer alone."""
+    if not file.endswith(".sse"):
+        provider.reply(whole(files.body(file)))
+        return [app.call(method, **arguments)]
+    provider.reply(sse(files.events(file)))
+    chunks: list[Any] = app.read(app.call(method, **arguments, stream=True))
+    return chunks

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..hosts import endpoint_of
-from ..openai_format.chat import Chat
-from ..openai_format.completions import COMPLETIONS
-from ..openai_format.embeddings import EMBEDDINGS
-from ..spec import Endpoint
-from ..stainless import Stainless, pair
+from ...hosts import endpoint_of
+from ...openai_format.chat import Chat
+from ...openai_format.completions import COMPLETIONS
+from ...openai_format.embeddings import EMBEDDINGS
+from ...spec import Endpoint
+from ...stainless import Stainless, pair
+from .rerank import RERANK
 
 __all__ = ["PROVIDER"]
 
@@ -22,6 +23,7 @@ class _Together(Stainless):
         *pair("together.resources.chat.completions", "CompletionsResource.create", Chat(api_type=None)),
         *pair("together.resources.completions", "CompletionsResource.create", COMPLETIONS),
         *pair("together.resources.embeddings", "EmbeddingsResource.create", EMBEDDINGS),
+        *pair("together.resources.rerank", "RerankResource.create", RERANK),
     )
     parse_hooks = ("together._response:BaseAPIResponse._parse",)
 
