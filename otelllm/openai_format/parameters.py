@@ -14,6 +14,7 @@ __all__ = ["read_common"]
 _NUMBERS = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
+    "top_k": semconv.REQUEST_TOP_K,
     "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
     "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
 }
@@ -23,7 +24,6 @@ _INTEGERS = {
     "max_output_tokens": semconv.REQUEST_MAX_TOKENS,
     "seed": semconv.REQUEST_SEED,
     "random_seed": semconv.REQUEST_SEED,
-    "top_k": semconv.REQUEST_TOP_K,
 }
 
 
