@@ -15,6 +15,7 @@ from opentelemetry.context import Context, attach, detach, get_current, get_valu
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from .call import Call
+from .connection import relay_of
 from .emit import Emitter, Record
 from .enclosing import CALL_OPEN, enclosing
 from .errors import KillSwitchOn
@@ -22,7 +23,6 @@ from .flow import run
 from .generators import AsyncStandIn, StandIn, read_on
 from .hosts import key_hash
 from .managers import Entering
-from .relay import relay_of
 from .safely import safely
 from .scope import current
 from .spec import Method, Provider, Selected, Stages

@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from . import semconv
 from .attributes import attributes, documents_of, error_type_of, start_attributes
+from .call import Usage
 from .capture import Capture, Content
 from .lineage import above
 from .metrics import Instruments
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from .spec import Surface
 
 __all__ = ["Emitter", "Record", "active", "is_suppressed", "use", "write_error"]
+
+_UNPRICED = frozenset({semconv.FETCH_RESPONSE, semconv.BATCH})
+"""What was used is counted elsewhere, or not yet known: there is no price to look for."""
 
 _active: Emitter | None = None
 
@@ -181,11 +185,14 @@ class Record:
     def _price(self) -> None:
         call = self.call
         reading = call.reading
-        if call.cost is not None:
-            return  # said by whoever read the answer
+        if call.cost is not None or call.operation in _UNPRICED:
+            return  # said by whoever read the answer; or there is nothing to price
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
+        if call.request.billed and call.verdict != "block":
+            reading.usage = reading.usage or Usage()
+            reading.usage.other = {**call.request.billed, **(reading.usage.other or {})}
         if reading.shares is not None:
             call.cost = cost_of_shares(
                 reading.shares,

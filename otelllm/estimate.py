@@ -7,13 +7,16 @@ as dense is met within 1 %. An estimate is always flagged, and never in the conv
 
 from __future__ import annotations
 
+from . import semconv
 from .call import Call, Usage
 
-__all__ = ["fill_usage", "forget", "size_of"]
+__all__ = ["OF_TEXT", "fill_usage", "forget", "size_of"]
 
 TOKENS_PER_CHARACTER = 0.25
 STEP = 0.2
 REMEMBERED = 1024
+OF_TEXT = frozenset({semconv.CHAT, semconv.GENERATE_CONTENT, semconv.TEXT_COMPLETION})
+"""Pictures and sounds are not told by the size of a text; what is fetched again was counted when it was made."""
 LEAST, MOST = 0.25, 4.0
 """No text is thinner or denser than this: a count beyond it is of something else (a preamble, an image)."""
 
@@ -28,7 +31,7 @@ def size_of(text: str) -> int:
 def fill_usage(call: Call) -> None:
     """Where a stream brought no usage, or half of it, estimate what is missing; where it did, learn from it."""
     request, reading = call.request, call.reading
-    if not request.stream or not call.timing.chunks:
+    if not request.stream or not call.timing.chunks or call.operation not in OF_TEXT:
         return
     usage = reading.usage
     sides = (("input", request.input_chars), ("output", reading.output_chars))

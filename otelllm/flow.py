@@ -6,9 +6,10 @@ from time import perf_counter_ns as now
 from typing import Any
 
 from .call import Call
+from .connection import attach
 from .errors import Blocked
 from .generators import stand_in
-from .relay import Relay, attach, is_cancellation
+from .relay import Relay, is_cancellation
 from .safely import safely
 from .spec import End, Provider, Received, Stages, Surface
 from .steps import SEND, Send, Steps

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -130,7 +131,7 @@ class Patch:
         if original in self._made:  # a class whose body copied a method that we had patched by then
             made, original = original, original.__wrapped__
         else:
-            made = make(original)
+            made = _made(make, original)
             self._made.add(made)
         setattr(owner, name, made)
 
@@ -164,3 +165,18 @@ class Patch:
 
 def _nothing(*_: object, **__: object) -> None:
     """No span."""
+
+
+def _made(make: Callable[[Callable[..., Any]], Any], original: Callable[..., Any]) -> Any:
+    """The replacement of `original`; one that warns of itself (`@deprecated`) still names the line that calls it."""
+    message, inner = getattr(original, "__deprecated__", None), getattr(original, "__wrapped__", None)
+    if not isinstance(message, str) or inner is None:
+        return make(original)
+    made = make(inner)
+
+    @wraps(original)
+    def warns(*args: Any, **kwargs: Any) -> Any:
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return made(*args, **kwargs)
+
+    return warns

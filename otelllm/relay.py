@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import sys
 import weakref
-from functools import cache
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from time import perf_counter_ns as now
 from types import FrameType
 from typing import Any
 
-import orjson
-
-from . import semconv
 from .call import Call, Ending
-from .estimate import fill_usage
-from .fields import fields
+from .estimate import OF_TEXT, fill_usage
+from .fields import decoded
 from .safely import safely, swallow
 from .spec import End, Provider, Surface
 
-__all__ = ["AsyncTap", "Relay", "Tap", "attach", "end_all", "forget_parents", "relay_of"]
+__all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "is_cancellation", "is_unawaited", "tap"]
 
 FOLD_EVERY = 64
 """Chunks kept before they are folded: a slow reader's memory stays flat, and a fast one pays for folding in bulk."""
@@ -61,8 +57,8 @@ class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_gap_stride", "_open", "_skipped", "call", "chunks", "consumed", "provider",
-        "reading", "stopped", "surface", "tapped", "times",
+        "__weakref__", "_born", "_end", "_fold_every", "_gap_stride", "_open", "_skipped", "call", "chunks",
+        "consumed", "provider", "reading", "stopped", "surface", "tapped", "times", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -81,10 +77,18 @@ class Relay:
         """Somebody else (a stop button's task) closed the stream meanwhile."""
         self.tapped = False
         self.consumed = False
-        """A raw body was read to its end."""
+        """A raw body was read to its end, unseen."""
+        self.watched = False
+        """A raw body is read through a tap of its bytes."""
+        self._fold_every = getattr(surface, "fold_every", FOLD_EVERY)
         self._gap_stride = 1
         self._skipped = 0
         _live.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the call has not ended yet."""
+        return bool(self._open)
 
     def fold(self) -> None:
         """Fold the chunks kept so far into the call's reading."""
@@ -131,8 +135,11 @@ class Relay:
 
     def read(self, content: bytes) -> None:
         """Read a raw view's whole body from its bytes."""
-        if self._open and not self.tapped and content[:1] == b"{":
-            self.surface.read_response(self.call.reading, fields(orjson.loads(content)), self.call.captures)
+        if not self._open or self.tapped or not content:
+            return
+        body = decoded(content)
+        if not isinstance(body, bytes) or getattr(self.surface, "takes_bytes", False):
+            self.surface.read_response(self.call.reading, body, self.call.captures)
 
     def end(self, ending: Ending, error: BaseException | None = None) -> None:
         """End the call; whoever comes second comes too late."""
@@ -171,7 +178,7 @@ class Relay:
         chunks = self.chunks
         chunks.append(chunk)
         self.times.append(now())
-        if len(chunks) >= FOLD_EVERY:
+        if len(chunks) >= self._fold_every:
             with safely("folding chunks"):
                 self.fold()
 
@@ -202,7 +209,7 @@ class Relay:
             # Not the SDK's own generators: of those the tap sees how the read ends.
             self.stopped = self.stopped or caller in _CLOSERS
             return
-        if caller in {"iter_raw", "aiter_raw"}:
+        if caller in {"iter_raw", "aiter_raw"} and not self.watched:
             # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.
             self.consumed = True
             self.call.timing.ended = now()
@@ -229,7 +236,7 @@ def _is_cut(call: Call) -> bool:
     if reading.unfinished and not reading.error_type:
         return True
     has_last_word = reading.finish_reasons or reading.usage is not None or reading.error_type
-    return call.operation in {semconv.CHAT, semconv.TEXT_COMPLETION, semconv.GENERATE_CONTENT} and not has_last_word
+    return call.operation in OF_TEXT and not has_last_word
 
 
 class Tap:
@@ -319,62 +326,6 @@ def tap(stream: Any, relay: Relay) -> None:
     kind = AsyncTap if hasattr(source, "__anext__") else Tap
     setattr(stream, relay.provider.iterator, kind(source, relay))
     relay.tapped = True
-
-
-def attach(relay: Relay, stream: Any, response: Any) -> None:
-    """Let `relay` see the chunks of `stream` (None for a raw view) and the close of `response`."""
-    if stream is not None:
-        tap(stream, relay)
-    if response is not None:
-        response.__dict__[_RELAY] = relay
-        kind: Any = type(response)
-        response.__class__ = _hooked(kind)
-
-
-_RELAY = "_otelllm_relay"
-
-
-def relay_of(response: Any) -> Relay | None:
-    """The relay that `attach` left on `response`."""
-    relay = getattr(response, "__dict__", {}).get(_RELAY)
-    return relay if isinstance(relay, Relay) else None
-
-
-def _told(response: Any, caller: str, *, is_collected: bool = False) -> None:
-    with safely("seeing a response close"):
-        relay = relay_of(response)
-        if relay is None:
-            return
-        content = getattr(response, "__dict__", {}).get("_content")
-        if isinstance(content, bytes):
-            with safely("reading a raw body"):
-                relay.read(content)
-        relay.closed(caller, is_collected=is_collected)
-
-
-@cache
-def _hooked(kind: Any) -> Any:
-    """A subclass of a response's class whose close tells the relay: no cycle, and the real close is always called."""
-
-    class Hooked(kind):  # type: ignore[misc]  # whichever response class the SDK's HTTP client has
-        def close(self, *args: Any, **kwargs: Any) -> Any:
-            caller = sys._getframe(1).f_code.co_name
-            try:
-                return super().close(*args, **kwargs)
-            finally:
-                _told(self, caller)
-
-        async def aclose(self, *args: Any, **kwargs: Any) -> Any:
-            frame = sys._getframe(1)
-            caller, is_collected = frame.f_code.co_name, is_unawaited(frame)
-            del frame
-            try:
-                return await super().aclose(*args, **kwargs)
-            finally:
-                _told(self, caller, is_collected=is_collected)
-
-    Hooked.__name__, Hooked.__qualname__, Hooked.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    return Hooked
 
 
 def forget_parents() -> None:

@@ -8,10 +8,9 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-import orjson
-
 from .call import Reading, Request
-from .fields import field, fields
+from .fields import decoded as read_body
+from .fields import field
 from .spec import Method, Received, Surface
 
 __all__ = ["Stainless", "decoded", "given", "is_asynchronous", "merged", "offline", "pair", "plain", "read_error_body"]
@@ -133,8 +132,8 @@ def decoded(response: Any) -> Any:
 
     What is no JSON object (sound, a text) is the HTTP response itself.
     """
-    content = response.content
-    return fields(orjson.loads(content)) if content[:1] == b"{" else response
+    body = read_body(response.content)
+    return response if isinstance(body, bytes) else body
 
 
 def offline(library: Any, body: bytes, *, streams: bool, asynchronous: bool) -> Any:

@@ -8,16 +8,16 @@ from typing import Any
 from .. import semconv
 from ..call import Reading, Request
 from ..parts import as_list, text
-from ..spec import Delta
 from ..stainless import merged, plain, read_error_body
 from .chat import read_attributes
 from .parameters import read_common
 from .usage import merge_usage, read_usage
+from .whole import Whole
 
 __all__ = ["EMBEDDINGS"]
 
 
-class Embeddings:
+class Embeddings(Whole):
     operation = semconv.EMBEDDINGS
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -48,15 +48,6 @@ class Embeddings:
         vector = getattr(data[0], "embedding", None)
         if isinstance(vector, list):
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 EMBEDDINGS = Embeddings()

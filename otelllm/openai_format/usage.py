@@ -8,9 +8,12 @@ from typing import Any
 from ..call import Reading, Usage
 from ..fields import field
 
-__all__ = ["merge_usage", "read_usage"]
+__all__ = ["merge_usage", "read_seconds", "read_usage"]
 
 _FIELDS = tuple(one.name for one in dataclass_fields(Usage) if one.name not in {"other", "estimated"})
+# The surfaces disagree on plurals: chat, then responses and images, then audio and realtime.
+_INTO = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OUT = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
 
 def _count(thing: Any, name: str) -> int | None:
@@ -22,24 +25,30 @@ def _first(*counts: int | None) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
+def _details(usage: Any, names: tuple[str, ...]) -> Any:
+    return next((found for name in names if (found := field(usage, name)) is not None), None)
+
+
 def read_usage(usage: Any) -> Usage | None:
-    """`usage` of any surface, in either of its two vocabularies; None where there is nothing to count."""
+    """`usage` of any surface, in any of its vocabularies; None where there is nothing to count."""
     if usage is None:
         return None
     # A dict where the SDK does not declare what the server says: all of it, or its details.
-    into = field(usage, "prompt_tokens_details") or field(usage, "input_tokens_details")
-    out = field(usage, "completion_tokens_details") or field(usage, "output_tokens_details")
     found = Usage(
         input=_first(_count(usage, "prompt_tokens"), _count(usage, "input_tokens")),
         output=_first(_count(usage, "completion_tokens"), _count(usage, "output_tokens")),
     )
-    if into is not None:
+    if (into := _details(usage, _INTO)) is not None:
         found.cache_read = _count(into, "cached_tokens")
         found.cache_write = _count(into, "cache_write_tokens")
         found.audio_input = _count(into, "audio_tokens")
         found.image_input = _count(into, "image_tokens")
         found.text_input = _count(into, "text_tokens")
-    if out is not None:
+        if (cached := field(into, "cached_tokens_details")) is not None:
+            found.audio_cache_read = _count(cached, "audio_tokens")
+            found.image_cache_read = _count(cached, "image_tokens")
+            found.text_cache_read = _count(cached, "text_tokens")
+    if (out := _details(usage, _OUT)) is not None:
         found.reasoning = _count(out, "reasoning_tokens")
         found.audio_output = _count(out, "audio_tokens")
         found.image_output = _count(out, "image_tokens")
@@ -47,6 +56,13 @@ def read_usage(usage: Any) -> Usage | None:
     if found.cache_read is None:  # without details around it, at some servers
         found.cache_read = _first(_count(usage, "cached_tokens"), _count(usage, "num_cached_tokens"))
     return None if found.input is None and found.output is None else found
+
+
+def read_seconds(seconds: Any) -> Usage | None:
+    """Audio that is billed by its length; None where `seconds` is no length."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        return None
+    return Usage(other={"audio_seconds": seconds})
 
 
 def merge_usage(reading: Reading, later: Usage | None) -> None:

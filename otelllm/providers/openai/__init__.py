@@ -1,4 +1,4 @@
-"""The openai SDK: chat completions, responses, completions and embeddings, sync and async, whole and streamed."""
+"""The openai SDK, sync and async, whole and streamed; what is OpenAI's own and not its format's is in this folder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Any
 
 from ...call import Reading
 from ...hosts import endpoint_of
+from ...openai_format.batches import BATCHES
 from ...openai_format.chat import CHAT
 from ...openai_format.completions import COMPLETIONS
 from ...openai_format.embeddings import EMBEDDINGS
+from ...openai_format.images import IMAGES
+from ...openai_format.moderations import MODERATIONS
+from ...openai_format.speech import SPEECH
+from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...spec import Endpoint, Received, Surface
 from ...stainless import Stainless, decoded, pair
 from .responses import RESPONSES
+from .stored import STORED
 
 __all__ = ["PROVIDER"]
 
@@ -42,10 +48,21 @@ class _OpenAI(Stainless):
         *pair(_RESPONSES, "Responses.create", RESPONSES),
         *pair(_RESPONSES, "Responses.parse", RESPONSES),
         *pair(_RESPONSES, "Responses.compact", RESPONSES, optional=True),
+        *pair(_RESPONSES, "Responses.retrieve", STORED),
         *pair(_BETA, "Responses.create", RESPONSES, optional=True),
         *pair(_BETA, "Responses.compact", RESPONSES, optional=True),
+        *pair(_BETA, "Responses.retrieve", STORED, optional=True),
         *pair("openai.resources.completions", "Completions.create", COMPLETIONS),
         *pair("openai.resources.embeddings", "Embeddings.create", EMBEDDINGS),
+        *pair("openai.resources.images", "Images.generate", IMAGES),
+        *pair("openai.resources.images", "Images.edit", IMAGES),
+        *pair("openai.resources.images", "Images.create_variation", IMAGES, optional=True),
+        *pair("openai.resources.audio.speech", "Speech.create", SPEECH),
+        *pair("openai.resources.audio.transcriptions", "Transcriptions.create", TRANSCRIPTIONS),
+        *pair("openai.resources.audio.translations", "Translations.create", TRANSCRIPTIONS, optional=True),
+        *pair("openai.resources.moderations", "Moderations.create", MODERATIONS),
+        *pair("openai.resources.batches", "Batches.create", BATCHES),
+        *pair("openai.resources.batches", "Batches.retrieve", BATCHES),
     )
     parse_hooks = (
         "openai._legacy_response:LegacyAPIResponse._parse",
@@ -59,7 +76,10 @@ class _OpenAI(Stainless):
         return endpoint_of(str(client.base_url), _owner(kind))
 
     def receive(self, result: Any) -> Received:
-        if not isinstance(result, _read_raw()):
+        views, sounds = _own_kinds()
+        if isinstance(result, sounds):
+            return Received("whole", result, result.response)
+        if not isinstance(result, views):
             return super().receive(result)
         response = result.http_response
         if result._stream:
@@ -76,9 +96,10 @@ class _OpenAI(Stainless):
 
 
 @lru_cache(maxsize=1)
-def _read_raw() -> Any:
-    """The raw view whose body is read before we see it. The SDK is imported by now."""
-    return import_module("openai._legacy_response").LegacyAPIResponse
+def _own_kinds() -> tuple[Any, Any]:
+    """The raw view whose body is read before we see it; sounds. The SDK is imported by now."""
+    legacy = import_module("openai._legacy_response")
+    return legacy.LegacyAPIResponse, legacy.HttpxBinaryResponseContent
 
 
 PROVIDER = _OpenAI()

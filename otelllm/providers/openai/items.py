@@ -6,7 +6,7 @@ from typing import Any
 
 from ...call import Message, Part
 from ...fields import field
-from ...openai_format.messages import content_parts
+from ...openai_format.messages import content_parts, plain_data
 from ...parts import as_list, text, tool_call
 
 __all__ = ["input_messages", "output_parts"]
@@ -46,7 +46,7 @@ def _result(output: Any) -> Any:
     pieces = [output] if field(output, "type") == "computer_screenshot" else as_list(output)
     if pieces and all(field(piece, "type") for piece in pieces):
         return content_parts(pieces)
-    return _plain(output)
+    return plain_data(output)
 
 
 def output_parts(item: Any) -> list[Part]:
@@ -73,16 +73,10 @@ def _server_tool(item: Any, kind: str) -> Part:
     inner: dict[str, Any] = {"type": kind.removesuffix("_call")}
     for name in ("action", "queries", "code", "arguments", "server_label", "status"):
         if (value := field(item, name)) is not None:
-            inner[name] = _plain(value)
+            inner[name] = plain_data(value)
     return {
         "type": "server_tool_call",
         "id": field(item, "id"),
         "name": field(item, "name") or kind.removesuffix("_call"),
         "server_tool_call": inner,
     }
-
-
-def _plain(value: Any) -> Any:
-    """An SDK object as plain data."""
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", exclude_none=True, warnings=False) if callable(dump) else value

@@ -20,12 +20,13 @@ from ...spec import Delta
 from ...stainless import merged, plain, read_error_body
 from .items import input_messages, output_parts
 
-__all__ = ["RESPONSES"]
+__all__ = ["RESPONSES", "TERMINAL"]
 
-_TERMINAL = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+TERMINAL = {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
 _OPENING = {"response.created", "response.in_progress", "response.queued"}
-_CONTENT = {"response.output_text.delta", "response.output_audio.delta", "response.audio.delta",
-            "response.output_audio_transcript.delta", "response.audio.transcript.delta"}  # fmt: skip
+_SOUND = {"response.output_audio.delta", "response.audio.delta"}
+_CONTENT = {"response.output_text.delta", *_SOUND, "response.output_audio_transcript.delta",
+            "response.audio.transcript.delta"}  # fmt: skip
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -82,7 +83,7 @@ class _Responses:
             return 0
         if kind in _CONTENT:
             piece = getattr(chunk, "delta", None) or ""
-            reading.output_chars += size_of(piece)
+            reading.output_chars += size_of(piece) if kind not in _SOUND else 0
             if captures and kind == "response.output_text.delta":
                 _open_text(reading, chunk).append(piece)
             return 2
@@ -95,9 +96,11 @@ class _Responses:
             if captures and item is not None:
                 _items(reading)[getattr(chunk, "output_index", 0)] = output_parts(item)
             return 0
-        if kind in _TERMINAL:
+        if kind in TERMINAL:
+            reading.unfinished = False
             self.read_response(reading, chunk.response, captures)
         elif kind in _OPENING:
+            reading.unfinished = True
             response = getattr(chunk, "response", None)
             reading.id = plain(getattr(response, "id", None)) or reading.id
             reading.model = plain(getattr(response, "model", None)) or reading.model

@@ -1,0 +1,156 @@
+"""The hook on an HTTP response: its close tells the relay, and what the app reads of it as bytes is seen.
+
+The response gets a subclass of its own type: an attribute on it would tie it into a cycle, and a proxy would miss
+the SDK's own closes.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import Any
+
+from .bodies import Body
+from .relay import AsyncTap, Relay, Tap, is_unawaited, tap
+from .safely import safely
+
+__all__ = ["attach", "relay_of"]
+
+_RELAY = "_otelllm_relay"
+
+
+def attach(relay: Relay, stream: Any, response: Any) -> None:
+    """Let `relay` see the chunks of `stream` (None for a raw view) and the close of `response`."""
+    if stream is not None:
+        tap(stream, relay)
+    if response is not None:
+        response.__dict__[_RELAY] = relay
+        kind: Any = type(response)
+        response.__class__ = _hooked(kind)
+
+
+def relay_of(response: Any) -> Relay | None:
+    """The relay that `attach` left on `response`."""
+    relay = getattr(response, "__dict__", {}).get(_RELAY)
+    return relay if isinstance(relay, Relay) else None
+
+
+class _ByteTap(Tap):
+    """Stands in for the bytes of a body. That it was dropped says nothing: the response's close tells the end."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, source: Any, relay: Relay, body: Body) -> None:
+        super().__init__(source, relay)
+        self._body = body
+
+    def __next__(self) -> Any:
+        relay = self._relay
+        relay.reading = True
+        try:
+            piece = self._next()
+        except BaseException as error:
+            _stop(relay, self._body, error)
+            raise
+        _keep(relay, self._body, piece)
+        return piece
+
+    def __del__(self) -> None:
+        pass
+
+
+class _AsyncByteTap(AsyncTap):
+    """The same for an async response."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, source: Any, relay: Relay, body: Body) -> None:
+        super().__init__(source, relay)
+        self._body = body
+
+    async def __anext__(self) -> Any:
+        relay = self._relay
+        relay.reading = True
+        try:
+            piece = await self._next()
+        except BaseException as error:
+            _stop(relay, self._body, error)
+            raise
+        _keep(relay, self._body, piece)
+        return piece
+
+    def __del__(self) -> None:
+        pass
+
+
+def _keep(relay: Relay, body: Body, piece: bytes) -> None:
+    relay.reading = False
+    with safely("reading a body's bytes"):
+        for chunk in body.feed(piece):
+            relay.keep(chunk)
+
+
+def _stop(relay: Relay, body: Body, error: BaseException) -> None:
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        with safely("reading a raw body"):
+            relay.read(body.whole())
+    relay.stop(error)
+
+
+def _seen(response: Any, pieces: Any) -> Any:
+    """`pieces`, as they come; through a tap where nothing else sees this body."""
+    with safely("reading a raw view"):
+        relay = relay_of(response)
+        if relay is None or relay.tapped or not relay.is_open or "_content" in response.__dict__:
+            return pieces
+        takes_bytes = getattr(relay.surface, "takes_bytes", False)
+        body = Body(response.headers.get("content-type") or "", takes_bytes=takes_bytes)
+        relay.watched, relay.tapped = True, body.is_events
+        relay.call.request.stream = relay.call.request.stream or body.is_events or body.is_binary
+        return (_AsyncByteTap if hasattr(pieces, "__anext__") else _ByteTap)(pieces, relay, body)
+    return pieces
+
+
+def _told(response: Any, caller: str, *, is_collected: bool = False) -> None:
+    with safely("seeing a response close"):
+        relay = relay_of(response)
+        if relay is None:
+            return
+        content = getattr(response, "__dict__", {}).get("_content")
+        if isinstance(content, bytes):
+            with safely("reading a raw body"):
+                relay.read(content)
+        relay.closed(caller, is_collected=is_collected)
+
+
+@cache
+def _hooked(kind: Any) -> Any:
+    """A subclass of a response's class whose close tells the relay: no cycle, and the real close is always called."""
+
+    class Hooked(kind):  # type: ignore[misc]  # whichever response class the SDK's HTTP client has
+        def close(self, *args: Any, **kwargs: Any) -> Any:
+            caller = sys._getframe(1).f_code.co_name
+            try:
+                return super().close(*args, **kwargs)
+            finally:
+                _told(self, caller)
+
+        async def aclose(self, *args: Any, **kwargs: Any) -> Any:
+            frame = sys._getframe(1)
+            caller, is_collected = frame.f_code.co_name, is_unawaited(frame)
+            del frame
+            try:
+                return await super().aclose(*args, **kwargs)
+            finally:
+                _told(self, caller, is_collected=is_collected)
+
+        if hasattr(kind, "iter_bytes"):
+
+            def iter_bytes(self, *args: Any, **kwargs: Any) -> Any:
+                return _seen(self, super().iter_bytes(*args, **kwargs))
+
+            def aiter_bytes(self, *args: Any, **kwargs: Any) -> Any:
+                return _seen(self, super().aiter_bytes(*args, **kwargs))
+
+    Hooked.__name__, Hooked.__qualname__, Hooked.__module__ = kind.__name__, kind.__qualname__, kind.__module__
+    return Hooked

@@ -1,0 +1,45 @@
+"""Files that the app sends along, as parts: their bytes only where they are bytes, a file object is never read."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import Any
+
+from ..call import Part
+from ..capture import blob
+
+__all__ = ["mime_type_of", "upload_parts"]
+
+_TYPES = {
+    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif",
+    "svg": "image/svg+xml", "mp3": "audio/mpeg", "mpga": "audio/mpeg", "mpeg": "audio/mpeg", "mp4": "audio/mp4",
+    "m4a": "audio/mp4", "wav": "audio/wav", "webm": "audio/webm", "ogg": "audio/ogg", "opus": "audio/opus",
+    "flac": "audio/flac", "aac": "audio/aac", "pcm": "audio/L16",
+}  # fmt: skip
+
+
+def mime_type_of(name: Any, modality: str) -> str:
+    """The type that a file's name, or a format's, tells; `image/*` and the like where it tells none."""
+    ending = name.rpartition(".")[2].lower() if isinstance(name, str) else ""
+    return _TYPES.get(ending, f"{modality}/*")
+
+
+def upload_parts(given: Any, modality: str) -> list[Part]:
+    """A file or a list of them, in each shape that the SDK takes: bytes, path, file object, a tuple of name and it."""
+    if isinstance(given, list):
+        return [part for one in given for part in upload_parts(one, modality)]
+    name, content, kind = None, given, None
+    if isinstance(given, tuple):
+        name, content, kind = (*given, None, None, None)[:3]
+    if name is None:
+        name = fspath(content) if isinstance(content, PathLike) else getattr(content, "name", None)
+    name = name.replace("\\", "/").rpartition("/")[2] if isinstance(name, str) else None
+    mime = kind if isinstance(kind, str) else mime_type_of(name, modality)
+    if isinstance(content, bytes | bytearray):
+        return [blob(mime, modality, bytes(content))]
+    if content is None:
+        return []
+    part: Part = {"type": "file", "mime_type": mime, "modality": modality}
+    if name:
+        part["name"] = name
+    return [part]
