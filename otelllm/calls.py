@@ -294,7 +294,7 @@ class _Begun:
         self.call.key = key_hash(secret) if secret else None
         self._record = Record(calls.emitter, self.call)
         self._calls, self._provider, self._surface = calls, provider, surface
-        self._original, self._instance = original, instance
+        self._original, self._instance = original, selected.instance or instance
         self._args = None if selected.args is None else selected.args(self.call.reading)
         if (outer := enclosing()) is not None:
             outer.saw(surface.operation)

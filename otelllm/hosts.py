@@ -17,6 +17,7 @@ _SUFFIXES = (
     ("cognitiveservices.azure.com", "azure.ai.openai"),
     ("services.ai.azure.com", "azure.ai.inference"),
     ("inference.ai.azure.com", "azure.ai.inference"),
+    ("models.ai.azure.com", "azure.ai.inference"),
     ("amazonaws.com", "aws.bedrock"),
     ("api.aws", "aws.bedrock"),
     ("generativelanguage.googleapis.com", "gcp.gemini"),

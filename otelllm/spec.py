@@ -104,6 +104,10 @@ class Selected(NamedTuple):
     """Makes the positional arguments that are sent in place of the app's, where what the SDK makes of the wire's
     bytes has less than they say, and one of its arguments lets us see them.
     """
+    instance: Any = None
+    """What sends in place of the app's own: one whose inner calls, made in threads that our context does not reach,
+    are this same call.
+    """
 
 
 @dataclass(frozen=True, slots=True)
