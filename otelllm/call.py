@@ -121,7 +121,7 @@ class Request:
     """The texts that were given to be ranked, in their order."""
     input_chars: int | None = None
     """The size of the text sent (see estimate), for a stream whose usage never comes; None where not counted."""
-    billed: dict[str, float] | None = None
+    counted: dict[str, float] | None = None
     """What is billed of the request itself, and no answer counts: {"characters": 12}; see `Usage.other`."""
 
 

@@ -190,9 +190,9 @@ class Record:
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
-        if call.request.billed and call.verdict != "block":
+        if call.request.counted and call.verdict != "block":
             reading.usage = reading.usage or Usage()
-            reading.usage.other = {**call.request.billed, **(reading.usage.other or {})}
+            reading.usage.other = {**call.request.counted, **(reading.usage.other or {})}
         if reading.shares is not None:
             call.cost = cost_of_shares(
                 reading.shares,

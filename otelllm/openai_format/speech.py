@@ -37,7 +37,7 @@ class Speech:
         request = read_common(kwargs)
         request.attributes[semconv.OUTPUT_TYPE] = "speech"
         if spoken := plain(kwargs.get("input")):
-            request.billed = {"characters": len(spoken)}
+            request.counted = {"characters": len(spoken)}
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
