@@ -121,6 +121,8 @@ class Request:
     """The texts that were given to be ranked, in their order."""
     input_chars: int | None = None
     """The size of the text sent (see estimate), for a stream whose usage never comes; None where not counted."""
+    asks_usage: bool = False
+    """It is we who asked for the stream's usage (see `include_usage`): the answer to that is kept from the app."""
     counted: dict[str, float] | None = None
     """What is billed of the request itself, and no answer counts: {"characters": 12}; see `Usage.other`."""
 

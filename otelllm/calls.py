@@ -34,11 +34,15 @@ __all__ = ["Calls"]
 class Calls:
     """Makes the replacements. After `active = False`, one that somebody kept only passes through."""
 
-    def __init__(self, emitter: Emitter, stages: Callable[[], Stages], *, propagates: bool = False) -> None:
+    def __init__(
+        self, emitter: Emitter, stages: Callable[[], Stages], *, propagates: bool = False, asks_usage: bool = False
+    ) -> None:
         self.emitter = emitter
         self.stages = stages
         self.propagates = propagates
         """W3C trace context goes into the provider's request."""
+        self.asks_usage = asks_usage
+        """Streams are asked for their usage, where the app does not."""
         self.active = True
 
     def replacement(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -275,7 +279,7 @@ class Calls:
 class _Begun:
     """One call on its way: the record, and how to send it."""
 
-    __slots__ = ("_args", "_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
+    __slots__ = ("_args", "_asking", "_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
 
     def __init__(
         self, calls: Calls, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any
@@ -296,6 +300,10 @@ class _Begun:
         self._calls, self._provider, self._surface = calls, provider, surface
         self._original, self._instance = original, selected.instance or instance
         self._args = None if selected.args is None else selected.args(self.call.reading)
+        self._asking: Mapping[str, Any] = {}
+        if calls.asks_usage and request.stream and hasattr(provider, "asking_usage"):
+            self._asking = provider.asking_usage(surface, kwargs)
+            request.asks_usage = bool(self._asking)
         if (outer := enclosing()) is not None:
             outer.saw(surface.operation)
             self.call.reading.attributes.update(outer.attributes)
@@ -315,6 +323,12 @@ class _Begun:
             rule = self.call.decisions[-1].rule if self.call.decisions else ""
             raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
         return dressed
+
+    def _as_sent(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`kwargs` with what settings add to the request."""
+        if self._asking:
+            kwargs = {**kwargs, **self._asking}
+        return self._propagated(kwargs) if self._calls.propagates else kwargs
 
     def _propagated(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """`kwargs` with the current trace context among the request's headers, where the SDK takes any."""
@@ -344,9 +358,7 @@ class _Begun:
         instance = self._ready(step)
         token = attach(self._context())
         try:
-            if self._calls.propagates:
-                kwargs = self._propagated(kwargs)
-            return self._original(instance, *(self._args or args), **kwargs)
+            return self._original(instance, *(self._args or args), **self._as_sent(kwargs))
         finally:
             detach(token)
 
@@ -355,8 +367,6 @@ class _Begun:
         instance = self._ready(step)
         token = attach(self._context())
         try:
-            if self._calls.propagates:
-                kwargs = self._propagated(kwargs)
-            return await self._original(instance, *(self._args or args), **kwargs)
+            return await self._original(instance, *(self._args or args), **self._as_sent(kwargs))
         finally:
             detach(token)

@@ -56,6 +56,8 @@ class Settings:
     """OTELLLM_PREFIX_KEY: hashes of the conversation's prefixes are on spans, keyed by it."""
     propagate: bool = False
     """OTELLLM_PROPAGATE: W3C trace context goes into the providers' requests."""
+    include_usage: bool = False
+    """OTELLLM_INCLUDE_USAGE: streams are asked for their usage, where the provider gives it only then."""
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
@@ -101,4 +103,5 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         completion_hook=env.get("OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK") or None,
         prefix_key=env.get("OTELLLM_PREFIX_KEY") or None,
         propagate=_flag(env, "OTELLLM_PROPAGATE"),
+        include_usage=_flag(env, "OTELLLM_INCLUDE_USAGE"),
     )

@@ -58,7 +58,7 @@ class Relay:
 
     __slots__ = (
         "__weakref__", "_born", "_end", "_fold_every", "_gap_stride", "_open", "_skipped", "call", "chunks",
-        "consumed", "provider", "reading", "stopped", "surface", "tapped", "times", "watched",
+        "consumed", "hides", "provider", "reading", "stopped", "surface", "tapped", "times", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -80,6 +80,7 @@ class Relay:
         """A raw body was read to its end, unseen."""
         self.watched = False
         """A raw body is read through a tap of its bytes."""
+        self.hides = provider.hides if call.request.asks_usage else None
         self._fold_every = getattr(surface, "fold_every", FOLD_EVERY)
         self._gap_stride = 1
         self._skipped = 0
@@ -182,6 +183,14 @@ class Relay:
             with safely("folding chunks"):
                 self.fold()
 
+    def is_hidden(self, chunk: Any) -> bool:
+        """Whether `chunk` only answers what we asked, and the app did not."""
+        with safely("hiding a chunk"):
+            if self.hides is not None and self.hides(chunk):
+                self.call.timing.chunks -= 1
+                return True
+        return False
+
     def stop(self, error: BaseException) -> None:
         """The read ended with `error`: the stream's end, or what the provider (or a cancellation) raised."""
         self.reading = False
@@ -254,14 +263,16 @@ class Tap:
 
     def __next__(self) -> Any:
         relay = self._relay
-        relay.reading = True
-        try:
-            chunk = self._next()
-        except BaseException as error:
-            relay.stop(error)
-            raise
-        relay.keep(chunk)
-        return chunk
+        while True:
+            relay.reading = True
+            try:
+                chunk = self._next()
+            except BaseException as error:
+                relay.stop(error)
+                raise
+            relay.keep(chunk)
+            if relay.hides is None or not relay.is_hidden(chunk):
+                return chunk
 
     def close(self) -> None:
         """Close the SDK's generator, as its own `close` would."""
@@ -290,14 +301,16 @@ class AsyncTap:
 
     async def __anext__(self) -> Any:
         relay = self._relay
-        relay.reading = True
-        try:
-            chunk = await self._next()
-        except BaseException as error:
-            relay.stop(error)
-            raise
-        relay.keep(chunk)
-        return chunk
+        while True:
+            relay.reading = True
+            try:
+                chunk = await self._next()
+            except BaseException as error:
+                relay.stop(error)
+                raise
+            relay.keep(chunk)
+            if relay.hides is None or not relay.is_hidden(chunk):
+                return chunk
 
     async def aclose(self) -> None:
         """Close the SDK's generator, as its own `aclose` would."""

@@ -59,6 +59,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
     redact: Callable[[str], str] | None = None,
     prices: Mapping[str, Mapping[str, float]] | None = None,
     propagate: bool | None = None,
+    include_usage: bool | None = None,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     logger_provider: Any = None,
@@ -71,6 +72,8 @@ def instrument(  # noqa: PLR0913  all optional, all by name
     over OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. `redact` is applied to every text before anything is kept.
     `prices` are your own, by model glob, in USD per million tokens: {"my-model*": {"input": 0.1, "output": 0.4}}.
     `propagate` sends W3C trace context along in the providers' requests (default: OTELLLM_PROPAGATE, else not).
+    `include_usage` asks OpenAI's chat and completion streams for their usage where the app does not, and keeps the
+    chunk that answers from the app (default: OTELLLM_INCLUDE_USAGE, else not: it is estimated then).
     `policy` is a file, its keys as a mapping, or nothing: then otelllm.toml is taken where it exists.
 
     Imports no SDK, returns at once, and does nothing when called a second time. Raises `BadConfig` for settings that
@@ -94,7 +97,12 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             logger_provider=logger_provider,
         )
         emitter = _emitter(telemetry, kept, settings)
-        calls = Calls(emitter, _stages, propagates=settings.propagate if propagate is None else propagate)
+        calls = Calls(
+            emitter,
+            _stages,
+            propagates=settings.propagate if propagate is None else propagate,
+            asks_usage=settings.include_usage if include_usage is None else include_usage,
+        )
         patch = Patch(providers.found(), frameworks.found(), calls)
         _running = _Running(patch, telemetry, rules.stages(), rules)
         _watch(rules)

@@ -185,6 +185,16 @@ class Provider(Protocol):
         none with a call.
         """
 
+    def asking_usage(self, surface: Surface, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments that ask a stream for its usage; none where it always comes, or the app decided on it.
+        May be left out.
+        """
+
+    def hides(self, chunk: Any) -> bool:
+        """Whether the app, which did not ask for usage, would not have got `chunk`; takes a mere "no usage yet" out of
+        one that it would have got. May be left out with `asking_usage`.
+        """
+
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """A resource like `instance` whose calls get the static answer `text`, offline and in the SDK's types;
         None where the surface can't say a text.

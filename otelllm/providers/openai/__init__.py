@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -17,7 +18,7 @@ from ...openai_format.moderations import MODERATIONS
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...spec import Endpoint, Received, Surface
-from ...stainless import Stainless, decoded, pair
+from ...stainless import Stainless, decoded, given, pair
 from .responses import RESPONSES
 from .stored import STORED
 
@@ -25,6 +26,7 @@ __all__ = ["PROVIDER"]
 
 _CHAT = "openai.resources.chat.completions.completions"
 _RESPONSES = "openai.resources.responses.responses"
+_OPTIONS = "stream_options"
 _BETA = "openai.resources.beta.responses.responses"
 
 
@@ -86,6 +88,27 @@ class _OpenAI(Stainless):
             # Making the stream starts nothing, and the view keeps it: the app's own parse() gives the same one.
             return Received("stream", result.parse(), response, streamed=True)
         return Received("whole", decoded(response), response)
+
+    def asking_usage(self, surface: Surface, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if surface not in (CHAT, COMPLETIONS):
+            return {}
+        options, extra = kwargs.get("stream_options"), kwargs.get("extra_body")
+        if (given(options) and not isinstance(options, Mapping)) or (isinstance(extra, Mapping) and _OPTIONS in extra):
+            return {}
+        asked: dict[str, Any] = dict(options) if isinstance(options, Mapping) else {}
+        # The bytes of a streaming view are the app's: what is in them can't be kept from it.
+        view = (kwargs.get("extra_headers") or {}).get("X-Stainless-Raw-Response")
+        if "include_usage" in asked or view == "stream":
+            return {}
+        return {_OPTIONS: {**asked, "include_usage": True}}
+
+    def hides(self, chunk: Any) -> bool:
+        if not chunk.choices and chunk.usage is not None:
+            return True
+        told = getattr(chunk, "__pydantic_fields_set__", None)
+        if chunk.usage is None and told is not None:  # every chunk says so once usage is asked for
+            told.discard("usage")
+        return False
 
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
         super().read_error(reading, error, surface, captures)
