@@ -137,9 +137,10 @@ def _scope(found: dict[str, Value], call: Call) -> None:
         value = getattr(scope, name)
         if value is not None:
             found[attribute] = value
-    conversation = call.reading.conversation or scope.session
-    if conversation:
-        found.setdefault(semconv.CONVERSATION_ID, conversation)
+    if call.reading.conversation:
+        found[semconv.CONVERSATION_ID] = call.reading.conversation  # which may be a new one, branched off the request's
+    elif scope.session:
+        found.setdefault(semconv.CONVERSATION_ID, scope.session)
     found.update({semconv.TAG + name: value for name, value in scope.tags.items()})
 
 

@@ -12,7 +12,7 @@ from ..fields import members
 from ..parts import arguments_of, text, tool_call
 from ..spec import Delta
 from .dialects import count_server_tools, fold_server_tools, server_tool_parts
-from .messages import content_parts
+from .messages import chat_message, content_parts
 
 __all__ = ["finish_choices", "finish_reason", "fold_choices"]
 
@@ -47,6 +47,8 @@ class _Choice:
     audio: list[str] = field(default_factory=list)
     server_tools: dict[Any, dict[str, Any]] = field(default_factory=dict)
     finish: str | None = None
+    answers: str | None = None
+    """The tool call that this is the answer to: at some servers an agent's tools speak among its messages."""
 
     def tool(self, index: Any, call_id: str | None) -> _Tool:
         """The call that a fragment belongs to: by index; a new id at a known index begins a new call; else the last."""
@@ -102,13 +104,22 @@ def finish_choices(reading: Reading, captures: bool) -> None:
             reading.own_finish_reasons.append(state.finish)
             reading.finish_reasons.append(finish_reason(state.finish))
         count_server_tools(reading, state.server_tools.values())
-        if captures and (parts := _parts(state)):
-            message: Message = {"role": "assistant", "parts": parts}
+        if captures and (message := _message(state)) is not None:
             reading.messages.append(message)
+
+
+def _message(state: _Choice) -> Message | None:
+    if state.answers is not None:
+        said = {"role": "tool", "tool_call_id": state.answers, "content": "".join(map(str, state.texts))}
+        return chat_message(said)
+    parts = _parts(state)
+    return {"role": "assistant", "parts": parts} if parts else None
 
 
 def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], captures: bool) -> Delta:
     found: Delta = 0
+    if delta.get("role") == "tool":
+        state.answers = str(delta.get("tool_call_id") or "")
     if content := delta.get("content"):
         found = 2
         if isinstance(content, str):

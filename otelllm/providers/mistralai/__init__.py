@@ -14,7 +14,11 @@ from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
 from ...stainless import is_timeout, offline, plain
 from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
+from .classifiers import CLASSIFIER
+from .conversations import CONVERSATION, CONVERSATION_STREAM
+from .documents import OCR
 from .embeddings import EMBEDDINGS
+from .sounds import SPEECH, TRANSCRIPTION, TRANSCRIPTION_STREAM
 
 __all__ = ["PROVIDER"]
 
@@ -29,6 +33,11 @@ def _methods(packages: tuple[str, ...], name: str, surface: Surface, *, optional
     for package in packages:
         yield Method(f"{package}.{name}", surface, optional=optional)
         yield Method(f"{package}.{name}_async", surface, asynchronous=True, optional=optional)
+
+
+def _conversations(verb: str) -> Iterator[Method]:
+    yield from _methods(_OURS, f"conversations:Conversations.{verb}", CONVERSATION)
+    yield from _methods(_OURS, f"conversations:Conversations.{verb}_stream", CONVERSATION_STREAM)
 
 
 def _unspanned(original: Callable[..., Any], hook: Any, context: Any, request: Any) -> Any:
@@ -55,6 +64,17 @@ class _Mistral:
         *_methods(_OURS, "agents:Agents.complete", CHAT),
         *_methods(_OURS, "agents:Agents.stream", CHAT_STREAM),
         *_methods(_OURS, "embeddings:Embeddings.create", EMBEDDINGS),
+        *_conversations("start"),
+        *_conversations("append"),
+        *_conversations("restart"),
+        *_methods((*_OURS, _AZURE[0]), "ocr:Ocr.process", OCR, optional=True),
+        *_methods(_OURS, "classifiers:Classifiers.moderate", CLASSIFIER, optional=True),
+        *_methods(_OURS, "classifiers:Classifiers.moderate_chat", CLASSIFIER, optional=True),
+        *_methods(_OURS, "classifiers:Classifiers.classify", CLASSIFIER, optional=True),
+        *_methods(_OURS, "classifiers:Classifiers.classify_chat", CLASSIFIER, optional=True),
+        *_methods(_OURS, "transcriptions:Transcriptions.complete", TRANSCRIPTION),
+        *_methods(_OURS, "transcriptions:Transcriptions.stream", TRANSCRIPTION_STREAM),
+        *_methods(_OURS, "speech:Speech.complete", SPEECH),
     )
     parse_hooks = ()
     iterator = "generator"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["as_sent", "given", "object_sent"]
+__all__ = ["as_sent", "given"]
 
+_KINDS = ("type", "role")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 
@@ -22,15 +23,18 @@ def as_sent(thing: Any) -> Any:
         return {name: as_sent(value) for name, value in thing.items() if given(value)}
     if isinstance(thing, list | tuple):
         return [as_sent(one) for one in thing]
-    return object_sent(thing) if hasattr(thing, "__pydantic_fields_set__") else thing
+    return _object(thing) if hasattr(thing, "__pydantic_fields_set__") else thing
 
 
-def object_sent(thing: Any) -> Any:
-    """One of the SDK's objects as plain data; a variant that it doesn't know is what it kept of it."""
+def _object(thing: Any) -> Any:
+    """One of the SDK's objects; a variant that it doesn't know is what it kept of it."""
     there = thing.__dict__
     if there.get("is_unknown") is True:
         return there.get("raw")
     found = {name: as_sent(there[name]) for name in thing.__pydantic_fields_set__ if name in there}
+    for name in _KINDS:  # constants of the class, which are sent, too: an app's own objects have them from there alone
+        if name not in found and isinstance(kind := there.get(name), str):
+            found[name] = kind
     if extra := thing.__pydantic_extra__:
         found.update(extra)
     return found

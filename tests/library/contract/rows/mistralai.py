@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from library.contract.row import Row
-from library.mistralai.app import AsyncApp, SyncApp, method
+from library.mistralai.app import AsyncApp, SyncApp, has, method
 from wire import files
 
 from otelllm import semconv
@@ -15,6 +15,10 @@ __all__ = ["ROWS"]
 MODEL = "mistral-small-latest"
 CODER = "codestral-latest"
 EMBEDDER = "mistral-embed"
+READER = "mistral-ocr-latest"
+JUDGE = "mistral-moderation-latest"
+LISTENER = "voxtral-mini-latest"
+SPEAKER = "voxtral-mini-tts-2603"
 QUESTION = {"role": "user", "content": "When was the lighthouse at Skagen lit?"}
 KNOWN_AT_ONCE = {semconv.RESPONSE_ID: "a7952046ef794d1697627b54231df17a", semconv.RESPONSE_MODEL: MODEL}
 FACTS = {
@@ -67,27 +71,172 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return called, {"model": EMBEDDER, "inputs": ["Skagen", "1858"], **_timeout(timeout_s)}
 
 
+def _conversation(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    called = method(client, client.beta.conversations, "start_stream" if streamed else "start")
+    return called, {"model": MODEL, "inputs": "When?", "completion_args": {"temperature": 0.2}, **_timeout(timeout_s)}
+
+
+def _append(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    called = method(client, client.beta.conversations, "append_stream" if streamed else "append")
+    return called, {"conversation_id": "conv_1", "inputs": "When?", **_timeout(timeout_s)}
+
+
+def _restart(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    called = method(client, client.beta.conversations, "restart_stream" if streamed else "restart")
+    return called, {"conversation_id": "conv_1", "from_entry_id": "msg_1", "inputs": "When?", **_timeout(timeout_s)}
+
+
+def _ocr(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    document = {"type": "document_url", "document_url": "https://example.org/skagen.pdf"}
+    return method(client, client.ocr, "process"), {"model": READER, "document": document, **_timeout(timeout_s)}
+
+
+def _moderation(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    called = method(client, client.classifiers, "moderate")
+    return called, {"model": JUDGE, "inputs": ["Skagen"], **_timeout(timeout_s)}
+
+
+def _transcription(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    called = method(client, client.audio.transcriptions, "stream" if streamed else "complete")
+    return called, {"model": LISTENER, "file_url": "https://example.org/skagen.mp3", **_timeout(timeout_s)}
+
+
+def _speech(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    more = {"stream": True} if streamed else {}
+    return method(client, client.audio.speech, "complete"), {
+        "model": SPEAKER, "input": "Skagen", "voice_id": "gb_jane", **more, **_timeout(timeout_s)}  # fmt: skip
+
+
+CONVERSED = {semconv.CONVERSATION_ID: "conv_019caeab2a14717f98fa1d9f6d3d1c3e"}
+CONVERSATION_FACTS = {
+    **CONVERSED, semconv.RESPONSE_MODEL: "mistral-medium-latest", semconv.USAGE_INPUT: 429, semconv.USAGE_OUTPUT: 24,
+    semconv.RESPONSE_FINISH_REASONS: ("stop",),
+}  # fmt: skip
+CONVERSATION: dict[str, Any] = {
+    "answer": files.body("mistral/conversation.json"), "facts": CONVERSATION_FACTS, "text": TEXT,
+    "events": tuple(files.events("mistral/conversation_stream.sse")), "stream_facts": CONVERSATION_FACTS,
+    "stream_text": TEXT, "head": 3, "taken": 3, "started": "The lighthouse ", "started_facts": CONVERSED,
+}  # fmt: skip
+HEARD = {semconv.USAGE_INPUT: 378, semconv.USAGE_AUDIO_INPUT: 375, semconv.USAGE_OUTPUT: 41,
+         semconv.USAGE_CACHE_READ: 0, semconv.USAGE_OTHER + "audio_seconds": 12}  # fmt: skip
+
 ROWS = [
     Row(
-        name="mistralai chat", ask=_chat, span=f"chat {MODEL}", **COMMON, **STREAMED,
-        answer=files.body("mistral/chat.json"), facts=FACTS, text=TEXT,
+        name="mistralai chat",
+        ask=_chat,
+        span=f"chat {MODEL}",
+        **COMMON,
+        **STREAMED,
+        answer=files.body("mistral/chat.json"),
+        facts=FACTS,
+        text=TEXT,
     ),
     Row(
-        name="mistralai agents", ask=_agents, span="chat", **COMMON, **STREAMED,
-        answer=files.body("mistral/chat.json"), facts={**FACTS, semconv.AGENT_ID: "ag_1"}, text=TEXT,
+        name="mistralai agents",
+        ask=_agents,
+        span="chat",
+        **COMMON,
+        **STREAMED,
+        answer=files.body("mistral/chat.json"),
+        facts={**FACTS, semconv.AGENT_ID: "ag_1"},
+        text=TEXT,
     ),
     Row(
-        name="mistralai fim", ask=_fim, span=f"text_completion {CODER}", **COMMON,
-        answer=files.body("mistral/fim.json"), text="    return 1858\n",
+        name="mistralai fim",
+        ask=_fim,
+        span=f"text_completion {CODER}",
+        **COMMON,
+        answer=files.body("mistral/fim.json"),
+        text="    return 1858\n",
         facts={semconv.USAGE_INPUT: 15, semconv.USAGE_OUTPUT: 6, semconv.RESPONSE_MODEL: CODER},
-        events=tuple(files.events("mistral/fim_stream.sse")), stream_text="    return 1858\n",
+        events=tuple(files.events("mistral/fim_stream.sse")),
+        stream_text="    return 1858\n",
         stream_facts={semconv.USAGE_INPUT: 15, semconv.USAGE_OUTPUT: 6, semconv.RESPONSE_FINISH_REASONS: ("stop",)},
-        head=2, taken=2, started="    return ", started_facts={semconv.RESPONSE_MODEL: CODER},
+        head=2,
+        taken=2,
+        started="    return ",
+        started_facts={semconv.RESPONSE_MODEL: CODER},
     ),
     Row(
-        name="mistralai embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
-        answer=files.body("mistral/embeddings.json"), speaks=False,
-        facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 15, semconv.USAGE_OUTPUT: None,
-               semconv.EMBEDDINGS_DIMENSIONS: 3},
+        name="mistralai embeddings",
+        ask=_embeddings,
+        span=f"embeddings {EMBEDDER}",
+        **COMMON,
+        answer=files.body("mistral/embeddings.json"),
+        speaks=False,
+        facts={
+            semconv.RESPONSE_MODEL: EMBEDDER,
+            semconv.USAGE_INPUT: 15,
+            semconv.USAGE_OUTPUT: None,
+            semconv.EMBEDDINGS_DIMENSIONS: 3,
+        },
     ),
-]  # fmt: skip
+]
+if has("conversations"):
+    ROWS += [
+        Row(name="mistralai start", ask=_conversation, span=f"chat {MODEL}", **COMMON, **CONVERSATION),
+        Row(name="mistralai append", ask=_append, span="chat", **COMMON, **CONVERSATION),
+        Row(name="mistralai restart", ask=_restart, span="chat", **COMMON, **CONVERSATION),
+    ]
+if has("ocr"):
+    ROWS += [
+        Row(
+            name="mistralai ocr",
+            ask=_ocr,
+            span=f"generate_content {READER}",
+            **COMMON,
+            speaks=False,
+            answer=files.body("mistral/ocr.json"),
+            text='# SkagenLit in 1858.{"lit": 1858}',
+            facts={
+                semconv.RESPONSE_MODEL: "mistral-ocr-2512",
+                semconv.USAGE_OTHER + "pages": 2,
+                semconv.USAGE_INPUT: None,
+            },
+        ),
+        Row(
+            name="mistralai moderation",
+            ask=_moderation,
+            span=f"moderation {JUDGE}",
+            **COMMON,
+            speaks=False,
+            answer=files.body("mistral/moderation.json"),
+            facts={semconv.RESPONSE_MODEL: JUDGE, semconv.RESPONSE_ID: "4d71ae510af942108ef7344f903e2b88"},
+        ),
+    ]
+if has("transcriptions"):
+    ROWS.append(
+        Row(
+            name="mistralai transcription",
+            ask=_transcription,
+            span=f"transcription {LISTENER}",
+            **COMMON,
+            speaks=False,
+            answer=files.body("mistral/transcription.json"),
+            facts=HEARD,
+            text=TEXT,
+            events=tuple(files.events("mistral/transcription_stream.sse")),
+            stream_facts=HEARD,
+            stream_text=TEXT,
+            head=3,
+            taken=3,
+            started="The lighthouse ",
+        )
+    )
+if has("speech"):
+    ROWS.append(
+        Row(
+            name="mistralai speech",
+            ask=_speech,
+            span=f"speech {SPEAKER}",
+            **COMMON,
+            speaks=False,
+            answer=files.body("mistral/speech.json"),
+            facts={semconv.OUTPUT_TYPE: "speech"},
+            events=tuple(files.events("mistral/speech_stream.sse")),
+            stream_facts={semconv.USAGE_INPUT: 250, semconv.USAGE_OUTPUT: 99840},
+            head=2,
+            taken=2,
+        )
+    )
+# fmt: skip
