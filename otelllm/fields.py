@@ -48,11 +48,13 @@ def decoded(content: bytes) -> Any:
 
 def field(thing: Any, name: str) -> Any:
     """`name` of a dict or of an SDK's object; None where it is missing."""
+    if isinstance(thing, dict):  # told three times as fast as any other mapping
+        return thing.get(name)
     return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
 
 
 def members(thing: Any) -> Mapping[str, Any]:
-    """The fields of an SDK's object or a dict as a mapping, for what is read a thousand times a stream.
+    """The fields of an SDK's object or a dict as a mapping, for what is read of each call or chunk.
 
     Asking a pydantic object for a field that it lacks costs 1 to 2 µs in its `__getattr__`; a mapping 0.03.
     """
@@ -62,6 +64,8 @@ def members(thing: Any) -> Mapping[str, Any]:
         return thing._fields
     found: Mapping[str, Any] = getattr(thing, "__dict__", _NOTHING)
     extra = getattr(thing, "__pydantic_extra__", None)
+    if extra is None and isinstance(thing, Mapping):
+        return thing
     return {**found, **extra} if extra else found
 
 

@@ -14,6 +14,8 @@ __all__ = ["arguments_of", "as_list", "plain_data", "text", "tool_call"]
 
 def as_list(value: Any) -> Sequence[Any]:
     """`value` where reading it leaves it whole: an iterator that the app gave is the SDK's to consume, not ours."""
+    if value is None or isinstance(value, list):  # what nearly all are; asking for a Sequence costs 0.4 µs
+        return value or ()
     return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
 
 

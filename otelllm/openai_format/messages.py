@@ -100,43 +100,44 @@ def content_parts(content: Any) -> list[Part]:
 
 def chat_message(message: Any) -> Message:
     """A chat message, as a dict or as the SDK's object passed back."""
-    role = str(field(message, "role") or "user")
-    content = field(message, "content")
+    said = members(message)
+    role = str(said.get("role") or "user")
+    content = said.get("content")
     if role in {"tool", "function"}:
         response = content if isinstance(content, str) else "".join(
             str(part.get("content", "")) for part in content_parts(content)
         )  # fmt: skip
         part: Part = {"type": "tool_call_response", "response": response}
-        if call_id := field(message, "tool_call_id") or field(message, "name"):
+        if call_id := said.get("tool_call_id") or said.get("name"):
             part["id"] = call_id
         return {"role": "tool", "parts": [part]}
     parts: list[Part] = []
     for name in ("reasoning_content", "reasoning"):  # compatible servers' own fields
-        if isinstance(thought := field(message, name), str) and thought:
+        if isinstance(thought := said.get(name), str) and thought:
             parts.append({"type": "reasoning", "content": thought})
             break
-    parts += server_tool_parts(members(one) for one in as_list(members(message).get("executed_tools")))
+    if executed := as_list(said.get("executed_tools")):
+        parts += server_tool_parts(map(members, executed))
     parts += content_parts(content)
-    if isinstance(refusal := field(message, "refusal"), str) and refusal:
+    if isinstance(refusal := said.get("refusal"), str) and refusal:
         parts.append(text(refusal))
-    for call in as_list(field(message, "tool_calls")):
-        parts.append(_chat_tool_call(call))
-    if (legacy := field(message, "function_call")) is not None:
+    parts += map(_chat_tool_call, as_list(said.get("tool_calls")))
+    if (legacy := said.get("function_call")) is not None:
         parts.append(tool_call(None, field(legacy, "name"), field(legacy, "arguments")))
-    if (audio := field(message, "audio")) is not None:
+    if (audio := said.get("audio")) is not None:
         parts += _spoken(audio)
     made: Message = {"role": "system" if role == "developer" else role, "parts": parts}
-    if isinstance(name := field(message, "name"), str):
-        made["name"] = name
+    if isinstance(author := said.get("name"), str):
+        made["name"] = author
     return made
 
 
 def _chat_tool_call(call: Any) -> Part:
-    function = field(call, "function")
-    if function is not None:
-        return tool_call(field(call, "id"), field(function, "name"), field(function, "arguments"))
-    custom = field(call, "custom")
-    return tool_call(field(call, "id"), field(custom, "name"), field(custom, "input"))
+    said = members(call)
+    if (function := said.get("function")) is not None:
+        return tool_call(said.get("id"), field(function, "name"), field(function, "arguments"))
+    custom = said.get("custom")
+    return tool_call(said.get("id"), field(custom, "name"), field(custom, "input"))
 
 
 def _spoken(audio: Any) -> list[Part]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from ..call import Reading, Usage
-from ..fields import field
+from ..fields import members
 
 __all__ = ["merge_usage", "read_seconds", "read_usage"]
 
@@ -16,17 +17,17 @@ _INTO = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OUT = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
 
-def _count(thing: Any, name: str) -> int | None:
-    value = field(thing, name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def _count(said: Mapping[str, Any], *names: str) -> int | None:
+    """The first count that is there under one of `names`."""
+    for name in names:
+        value = said.get(name)
+        if type(value) is int and value >= 0:  # a bool is no count
+            return value
+    return None
 
 
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
-
-
-def _details(usage: Any, names: tuple[str, ...]) -> Any:
-    return next((found for name in names if (found := field(usage, name)) is not None), None)
+def _details(said: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
+    return next((members(found) for name in names if (found := said.get(name)) is not None), None)
 
 
 def read_usage(usage: Any) -> Usage | None:
@@ -34,27 +35,28 @@ def read_usage(usage: Any) -> Usage | None:
     if usage is None:
         return None
     # A dict where the SDK does not declare what the server says: all of it, or its details.
+    said = members(usage)
     found = Usage(
-        input=_first(_count(usage, "prompt_tokens"), _count(usage, "input_tokens")),
-        output=_first(_count(usage, "completion_tokens"), _count(usage, "output_tokens")),
+        input=_count(said, "prompt_tokens", "input_tokens"), output=_count(said, "completion_tokens", "output_tokens")
     )
-    if (into := _details(usage, _INTO)) is not None:
+    if into := _details(said, _INTO):
         found.cache_read = _count(into, "cached_tokens")
         found.cache_write = _count(into, "cache_write_tokens")
         found.audio_input = _count(into, "audio_tokens")
         found.image_input = _count(into, "image_tokens")
         found.text_input = _count(into, "text_tokens")
-        if (cached := field(into, "cached_tokens_details")) is not None:
+        if (details := into.get("cached_tokens_details")) is not None:
+            cached = members(details)
             found.audio_cache_read = _count(cached, "audio_tokens")
             found.image_cache_read = _count(cached, "image_tokens")
             found.text_cache_read = _count(cached, "text_tokens")
-    if (out := _details(usage, _OUT)) is not None:
+    if out := _details(said, _OUT):
         found.reasoning = _count(out, "reasoning_tokens")
         found.audio_output = _count(out, "audio_tokens")
         found.image_output = _count(out, "image_tokens")
         found.text_output = _count(out, "text_tokens")
     if found.cache_read is None:  # without details around it, at some servers
-        found.cache_read = _first(_count(usage, "cached_tokens"), _count(usage, "num_cached_tokens"))
+        found.cache_read = _count(said, "cached_tokens", "num_cached_tokens")
     return None if found.input is None and found.output is None else found
 
 
