@@ -10,12 +10,12 @@ from ...call import Message, Part, Reading, Request
 from ...openai_format.messages import chat_message
 from ...parts import as_list, text
 from .values import as_sent
-from .whole import Whole, read_head
+from .whole import Asked, read_head
 
 __all__ = ["CLASSIFIER"]
 
 
-class _Classifier(Whole):
+class _Classifier(Asked):
     operation = semconv.MODERATION
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:

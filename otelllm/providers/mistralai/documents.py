@@ -11,12 +11,12 @@ from ...openai_format.messages import content_parts
 from ...parts import as_list, text
 from ...stainless import plain
 from .values import as_sent, given
-from .whole import Whole, read_head
+from .whole import Asked, read_head
 
 __all__ = ["OCR"]
 
 
-class _Ocr(Whole):
+class _Ocr(Asked):
     operation = semconv.GENERATE_CONTENT
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:

@@ -13,12 +13,12 @@ from ...spec import Delta
 from ...stainless import plain
 from .usage import read_counts
 from .values import as_sent
-from .whole import Whole, read_head
+from .whole import Asked, read_head
 
 __all__ = ["SPEECH", "TRANSCRIPTION", "TRANSCRIPTION_STREAM"]
 
 
-class _Transcriptions(Whole):
+class _Transcriptions(Asked):
     operation = semconv.TRANSCRIPTION
 
     def __init__(self, *, streamed: bool) -> None:
@@ -75,7 +75,7 @@ def _sound(kwargs: Mapping[str, Any]) -> Part:
     return blob("audio/*", "audio", content) if isinstance(content, bytes) else {"type": "blob", "modality": "audio"}
 
 
-class _Speech(Whole):
+class _Speech(Asked):
     operation = semconv.SPEECH
     fold_every = 1
     """A chunk is a piece of sound, of 50 kB: none is kept longer than needed."""
@@ -84,6 +84,8 @@ class _Speech(Whole):
         request = super().read_request(kwargs)
         request.stream = kwargs.get("stream") is True
         request.attributes[semconv.OUTPUT_TYPE] = "speech"
+        if said := plain(kwargs.get("input")):
+            request.counted = {"characters": len(said)}
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
