@@ -40,6 +40,16 @@ def _config_context(original: Callable[..., Any]) -> Callable[..., Any]:
     return config_context(original)
 
 
+def _searches(name: str) -> Callable[[ModuleType], Callable[[], None] | str]:
+    def install(module: ModuleType) -> Callable[[], None] | str:
+        from . import searches  # noqa: PLC0415
+
+        done: Callable[[], None] | str = getattr(searches, name)(module)
+        return done
+
+    return install
+
+
 _MODELS = ("langchain_core.language_models.chat_models:BaseChatModel", "langchain_core.language_models.llms:BaseLLM")
 _WORK = (
     ("langchain_core.language_models.chat_models:BaseChatModel._generate_with_cache", False),
@@ -76,6 +86,9 @@ class _LangChain:
         ),
         *(Wrapper(f"langgraph.pregel.main:Pregel.{name}", _framed("chain"), True) for name in ("stream", "astream")),
         *(Wrapper(f"langgraph.pregel:Pregel.{name}", _framed("chain"), True) for name in ("stream", "astream")),
+        Hook("langchain_core.vectorstores.base:VectorStore", _searches("stores"), optional=True),
+        Hook("langchain_core.embeddings.embeddings:Embeddings", _searches("embeddings"), optional=True),
+        Hook("langchain_core.documents.compressor:BaseDocumentCompressor", _searches("rerankers"), optional=True),
     )
 
 

@@ -17,13 +17,15 @@ from opentelemetry.context import set_value
 
 from ... import emit, semconv
 from ...call import Call, Ending, Request, Value
+from ...enclosing import RETRIEVAL_OPEN
 from ...model_calls import ModelCall
 from ...runs import Run
 from ...safely import safely
 from ...spec import Delta
 from . import readings
 from .graphs import described
-from .open_steps import FRAME, RETRIEVING, Step, steps
+from .open_steps import FRAME, Step, steps
+from .searches import Found
 
 __all__ = ["install"]
 
@@ -84,30 +86,39 @@ class _Events:
             return
         with safely("seeing a chain start"):
             context, anchor = steps.above(parent_run_id)
-            is_root = steps.get(parent_run_id) is None
-            step = _chain(serialized, tags or (), metadata or {}, more, is_root)
-            if step is None:
-                steps.add(run_id, Step("chain", context, anchor))
+            told = metadata or {}
+            chain = _chain(serialized, tags or (), told, more, steps.get(parent_run_id))
+            if chain is None:
+                step = Step("chain", context, anchor)
+                step.place = told.get("langgraph_checkpoint_ns")
+                steps.add(run_id, step)
                 return
-            operation, name, facts = step
+            operation, name, facts = chain
             run = Run(operation, name, facts, parent=context, span_name=_span_name(operation, name))
-            opened = Step("chain", context, anchor, run=run if run.is_open else None)
+            step = Step("chain", context, anchor, run=run if run.is_open else None)
+            step.place = told.get("langgraph_checkpoint_ns")
             if run.content is not None and operation != semconv.TASK:  # a node is given all of the graph's state
-                readings.write_inputs(run.content, inputs)
-            steps.add(run_id, opened)
+                step.held = not readings.write_inputs(run.content, inputs)
+            steps.add(run_id, step)
 
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         """It ended well."""
         step = steps.take(run_id)
         if step is None or step.run is None:
             return
         with safely("reading a chain's outputs"):
             if step.run.content is not None:
+                if step.held:
+                    readings.write_inputs(step.run.content, inputs)
                 readings.write_outputs(step.run.content, outputs)
         step.end()
 
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         """It ended by an error, an interrupt of the graph, or by its reader."""
+        step = steps.get(run_id)
+        if step is not None and step.held and step.run is not None and step.run.content is not None:
+            with safely("reading a chain's inputs"):
+                readings.write_inputs(step.run.content, inputs)
         _failed(run_id, error)
 
     def on_tool_start(
@@ -167,8 +178,8 @@ class _Events:
         with safely("seeing a retriever start"):
             name = str(more.get("name") or (serialized or {}).get("name") or "")
             step = _opened("retriever", semconv.RETRIEVAL, name, _conversation(metadata or {}), parent_run_id)
-            step.held = {}
-            step.context = set_value(RETRIEVING, step.held, step.context)
+            step.held = Found()
+            step.context = set_value(RETRIEVAL_OPEN, step.held, step.context)
             if step.run is not None and step.run.content is not None:
                 step.run.content.write_text(semconv.RETRIEVAL_QUERY, query)
             steps.add(run_id, step)
@@ -179,7 +190,7 @@ class _Events:
         if step is None or step.run is None:
             return
         with safely("reading a retriever's documents"):
-            readings.documents(step.run, documents, step.held)
+            step.held.read(step.run, documents)
         step.end()
 
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
@@ -230,13 +241,13 @@ def _chain(
     tags: Any,
     metadata: Mapping[str, Any],
     more: Mapping[str, Any],
-    is_root: bool,
+    parent: Step | None,
 ) -> tuple[str, str, dict[str, Value]] | None:
     """Operation, name and facts of what has a span: a graph, a node, an agent, a root; None for what is in between."""
     if _HIDDEN in tags:
         return None
     name = str(more.get("name") or _class_name(serialized))
-    if any(tag.startswith("graph:step:") for tag in tags):
+    if _is_node(name, tags, metadata, parent):
         return semconv.TASK, name, {}
     frame = FRAME.get()
     if frame is not None and frame.is_for("chain"):
@@ -244,9 +255,18 @@ def _chain(
         return operation, agent, {**facts, **_conversation(metadata)}
     if name == "AgentExecutor":
         return semconv.INVOKE_AGENT, name, _conversation(metadata)
-    if is_root and more.get("run_type") not in {"prompt", "parser"}:
+    if parent is None and more.get("run_type") not in {"prompt", "parser"}:
         return semconv.INVOKE_WORKFLOW, name, _conversation(metadata)
     return None
+
+
+def _is_node(name: str, tags: Any, metadata: Mapping[str, Any], parent: Step | None) -> bool:
+    """A node says so; a task of the functional way is what runs under its own name in a place that is new."""
+    if any(tag.startswith("graph:step:") for tag in tags):
+        return True
+    if parent is None or name != metadata.get("langgraph_node"):
+        return False
+    return parent.place not in {None, metadata.get("langgraph_checkpoint_ns")}
 
 
 def _span_name(operation: str, name: str) -> str | None:

@@ -16,12 +16,10 @@ from opentelemetry.context import Context, attach, create_key, get_current, get_
 from ...model_calls import ModelCall
 from ...runs import Run
 
-__all__ = ["FRAME", "RETRIEVING", "Frame", "OpenSteps", "Step", "steps"]
+__all__ = ["FRAME", "Frame", "OpenSteps", "Step", "steps"]
 
 _ANCHOR = create_key("otelllm-langchain-step")
 """In the context below a run that has a span: that run's step."""
-RETRIEVING = create_key("otelllm-langchain-retrieval")
-"""In the context below a retrieval: the (document, score) pairs that were seen there, by the document's `id()`."""
 
 FRAME: ContextVar[Frame | None] = ContextVar("otelllm-langchain-frame", default=None)
 """The call of a method that we stand around, for the start event that comes inside it."""
@@ -30,7 +28,7 @@ FRAME: ContextVar[Frame | None] = ContextVar("otelllm-langchain-frame", default=
 class Step:
     """One open run of LangChain's: with a span (`run`), a model call (`model`), or neither (a step not worth one)."""
 
-    __slots__ = ("anchor", "context", "held", "kind", "model", "moment", "run")
+    __slots__ = ("anchor", "context", "held", "kind", "model", "moment", "place", "run")
 
     def __init__(
         self,
@@ -47,6 +45,8 @@ class Step:
         self.model = model
         self.held: Any = None
         """What the start event knew and the end event needs."""
+        self.place: str | None = None
+        """Where in a graph it runs: the namespace of its node's checkpoints."""
         self.moment = monotonic()
         self.anchor = anchor
         """The nearest step with a span, itself or above: what `context` is below of."""

@@ -14,14 +14,13 @@ from ...capture import Content
 from ...estimate import size_of
 from ...fields import field
 from ...json_tree import plain
-from ...observed import read_documents
 from ...parts import as_list, text
 from ...runs import Run
 from ...spec import Delta
 from .messages import as_message, is_message, messages_of, tool_definitions
 
 __all__ = [
-    "Asked", "answer", "delta", "documents", "event_delta", "tool_result", "write_inputs", "write_outputs",
+    "Asked", "answer", "delta", "event_delta", "tool_result", "write_inputs", "write_outputs",
 ]  # fmt: skip
 
 _PROVIDERS = {
@@ -278,13 +277,17 @@ def _is_nothing(value: Any) -> bool:
     return value is None or (isinstance(value, str | dict | list) and not value)
 
 
-def write_inputs(content: Content, inputs: Any) -> None:
-    """Keep what a chain or graph was given."""
+def write_inputs(content: Content, inputs: Any) -> bool:
+    """Keep what a chain or graph was given; False where that is told at its end only, as of a chain that streams."""
+    lone = inputs.get("input") if isinstance(inputs, dict) and len(inputs) == 1 else None
+    if isinstance(lone, str) and not lone:
+        return False
     found = _messages_in(inputs)
     if found is not None:
         content.write(semconv.INPUT_MESSAGES, messages_of(found))
     elif not _is_nothing(inputs):
         content.write(semconv.INPUT_MESSAGES, [{"role": "user", "parts": [_as_part(inputs)]}])
+    return True
 
 
 def write_outputs(content: Content, outputs: Any) -> None:
@@ -307,9 +310,3 @@ def tool_result(run: Run, output: Any) -> str | None:
     if run.content is not None:
         run.content.write(semconv.TOOL_CALL_RESULT, output)
     return None
-
-
-def documents(run: Run, found: Any, scores: Mapping[int, tuple[Any, float]]) -> None:
-    """Keep the documents that a retriever gave, with the scores that its vector store told, if it told any."""
-    told = [(one, scores[id(one)][1]) if id(one) in scores and scores[id(one)][0] is one else one for one in found]
-    read_documents(run, told)
