@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Local(BaseChatModel):
     temperature: float | None = None
     hook: Callable[[], None] | None = None
     ahook: Callable[[], Awaitable[None]] | None = None
-    chunks: list[AIMessageChunk] = []  # noqa: RUF012
+    chunks: list[Any] = []  # noqa: RUF012
 
     @property
     def _llm_type(self) -> str:
