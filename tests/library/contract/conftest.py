@@ -47,11 +47,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             streams = [way.end is not None] if way else [False, True]
             kinds = way.kinds if way else ("sync", "async")
             for kind, streamed in product(kinds, streams):
-                if (streamed and not row.events) or (way and way.views and not row.views):
+                if not (way.has(row) if way else row.events if streamed else row.answer):
                     continue
                 told = way.act.__name__ if way else "streamed" if streamed else "whole"
                 case = {"row": row, "kind": kind, "way": way, "streamed": streamed}
-                cases.append(pytest.param(*(case[one] for one in names), id=f"{name}-{told}-{kind}"))
+                marks = [pytest.mark.slow] if row.is_slow else []
+                cases.append(pytest.param(*(case[one] for one in names), id=f"{name}-{told}-{kind}", marks=marks))
     metafunc.parametrize(names, cases)
 
 

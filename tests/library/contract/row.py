@@ -33,7 +33,7 @@ class Row:
     span: str
     """The span's name."""
     answer: bytes
-    """The body of a whole answer."""
+    """The body of a whole answer; empty where the surface only streams."""
     facts: Mapping[str, Any]
     text: str | None = None
     """The text of the whole answer's first message."""
@@ -59,7 +59,17 @@ class Row:
     """The apps in which a close can be told from a stream that was dropped (bare nested async generators: not)."""
     speaks: bool = True
     """It can be given a static answer, a text."""
+    error_event: bytes | None = None
+    """An error in the middle of a stream, in the provider's framing; None where it has no such thing."""
+    error_event_type: str = ""
+    """Its `error.type`."""
+    sends_at_once: bool = False
+    """A streamed call sends before its stream is read: a stream that nobody reads is then a span, too."""
+    blocks: bool = False
+    """Its streams are context managers."""
     views: bool = False
     """Its resource has `with_raw_response` and `with_streaming_response`, as SDKs made by Stainless do."""
+    is_slow: bool = False
+    """Left out of the fast suite: the same code as another row's, called by another name."""
     changing_headers: tuple[str, ...] = ()
     """Headers of a request that differ from call to call, bare as well: signatures, dates, ids."""

@@ -15,7 +15,7 @@ from wire.server import whole
 import otelllm
 from otelllm import semconv
 
-from .ways import Seen, Way, ask
+from .ways import PATIENCE_S, Seen, Way, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row) -> tuple[Seen, Any]:
-    """What the app saw, and what it sent."""
-    seen, before = Seen(), len(provider.requests)
+def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row, patience_s: float) -> Seen:
+    seen, before = Seen(patience_s), len(provider.requests)
     app = make_app()
     try:
         way.act(app, provider, row, seen)
@@ -40,28 +39,50 @@ def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row) ->
             raise
         seen.error = error
     hidden = {"host", *row.changing_headers}
-    sent = [
+    seen.sent = [
         (it.method, it.path, it.body, {name: value for name, value in it.headers.items() if name not in hidden})
         for it in provider.requests[before:]
     ]
-    return seen, sent
+    return seen
+
+
+def _was_hurried(way: Way, row: Row, *runs: Seen) -> bool:
+    """An app that was to time out in the middle did so before anything came, for the machine is busy."""
+    expected = row.taken if way.end else 0
+    return way.error == "timeout" and any(not one.sent or len(one.things) < expected for one in runs)
 
 
 def test_each_way_is_one_span_and_nothing_changes_for_the_app(
     otel: Telemetry, make_app: Callable[[], Any], provider: Provider, row: Row, kind: str, way: Way
 ) -> None:
     """Same objects, exceptions and requests as bare; one span, whose end, error and content are what had come."""
-    otelllm.uninstrument()
-    bare, bare_sent = _run(way, make_app, provider, row)
-    otel.instrument(capture="full")
-    seen, sent = _run(way, make_app, provider, row)
+    for patience_s in PATIENCE_S:
+        otelllm.uninstrument()
+        provider._queue.clear()
+        bare = _run(way, make_app, provider, row, patience_s)
+        otel.instrument(capture="full")
+        otel.clear()
+        calls = _counted(otel)
+        seen = _run(way, make_app, provider, row, patience_s)
+        if not _was_hurried(way, row, bare, seen):
+            break
     assert seen.things == bare.things
     assert seen.raised == bare.raised
-    assert (bare.error is None) is (way.error is None)
-    assert sent == bare_sent
+    is_silent = way.error in {None, "incomplete"} or (way.error == "event" and bare.error is None)
+    assert (bare.error is None) is is_silent
+    assert seen.sent == bare.sent
     raised = type(bare.error)
-    errors = {"refusal": row.refusal_type, "raised": f"{raised.__module__}.{raised.__qualname__}"}
+    errors = {
+        "refusal": row.refusal_type, "event": row.error_event_type,
+        "raised": f"{raised.__module__}.{raised.__qualname__}",
+    }  # fmt: skip
     _check(otel, provider, row, way, kind, errors.get(way.error or "", way.error))
+    assert _counted(otel) == calls + 1
+
+
+def _counted(otel: Telemetry) -> int:
+    """How many calls the duration metric has counted."""
+    return sum(point.count for point in otel.metrics().get(semconv.METRIC_DURATION, ()))
 
 
 def _check(otel: Telemetry, provider: Provider, row: Row, way: Way, kind: str, error: str | None) -> None:
@@ -86,8 +107,8 @@ def _check(otel: Telemetry, provider: Provider, row: Row, way: Way, kind: str, e
     if way.saw != "all":
         assert semconv.RESPONSE_FINISH_REASONS not in found
         counted = semconv.USAGE_INPUT in found or semconv.USAGE_OUTPUT in found
-        assert found.get(semconv.USAGE_ESTIMATED) is (True if counted else None)
-    assert sum(point.count for point in otel.metrics()[semconv.METRIC_DURATION]) == 1
+        if semconv.USAGE_INPUT not in facts:  # unless the provider counts as it goes
+            assert found.get(semconv.USAGE_ESTIMATED) is (True if counted else None)
 
 
 def test_blocked(
@@ -112,7 +133,7 @@ def test_answered_by_the_kill_switch(
     bare = _all_of(make_app(), row, streamed)
     otel.instrument(policy={"kill": [{"when": {"provider": "*"}, "answer": "Back soon."}]}, capture="full")
     if row.speaks:
-        assert {type(one) for one in _all_of(make_app(), row, streamed)} == {type(one) for one in bare}
+        assert {type(one) for one in _all_of(make_app(), row, streamed)} <= {type(one) for one in bare}
         (message,) = otel.messages(semconv.OUTPUT_MESSAGES)
         assert message["parts"] == [{"type": "text", "content": "Back soon."}]
     else:

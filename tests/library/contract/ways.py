@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wire.server import CUT, STALL, Gate, Reply, whole
+from wire.server import CUT, RESET, STALL, Gate, Reply, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,23 +18,31 @@ if TYPE_CHECKING:
 
     from .row import Row
 
-__all__ = ["WAYS", "Seen", "Way", "ask"]
+__all__ = ["PATIENCE_S", "WAYS", "Seen", "Way", "ask"]
 
-TIMEOUT_S = 0.06
+PATIENCE_S = (0.06, 0.6, 6.0)
+"""How long an app waits where it is to time out; the longer ones only where a busy machine was too slow to answer."""
+
+
+class OwnError(Exception):
+    """What an app's code raises."""
 
 
 class Seen:
-    """What an app can tell of a call: types and contents of what it got, and what was raised, from where."""
+    """What an app can tell of a call: types and contents of what it got, what was raised and from where, what it sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float) -> None:
+        self.patience_s = patience_s
         self.things: list[Any] = []
         self.error: BaseException | None = None
+        self.sent: list[Any] = []
 
     def got(self, *things: Any) -> None:
         """Note these objects; none is kept."""
         for thing in things:
             dumped = thing.model_dump() if hasattr(thing, "model_dump") else repr(thing)
-            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(set(dir(thing)))))
+            names = set(dir(thing)) - {"__slotnames__"}  # copy.copy() leaves it on the class, whenever it comes
+            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(names)))
 
     @property
     def raised(self) -> Any:
@@ -77,7 +85,7 @@ def cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
 
 def timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     provider.reply(Reply(steps=[STALL]))
-    ask(app, row, timeout_s=TIMEOUT_S)
+    ask(app, row, timeout_s=seen.patience_s)
 
 
 def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
@@ -116,10 +124,59 @@ def stream_cut(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     app.read(stream)
 
 
+def stream_reset(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    gate = Gate()
+    stream = _open(app, provider, row, gate, RESET)
+    seen.got(*app.take(stream, row.taken))
+    gate.open()
+    app.read(stream)
+
+
+def ended_too_soon(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    """A body that is whole by HTTP and lacks the provider's own end: most SDKs raise nothing."""
+    seen.got(*app.read(_open(app, provider, row)))
+
+
+def error_event(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, row.error_event)
+    seen.got(*app.take(stream, row.taken))
+    app.read(stream)
+
+
+def left_by_with(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    seen.got(*app.leave(stream, row.taken))
+    provider.last.wait_left()
+
+
+def failed_in_the_block(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    """The app's own code fails between two chunks: it left the stream, and the provider did nothing wrong."""
+    stream = _open(app, provider, row, Gate())
+
+    def work(_: Any) -> Any:
+        raise OwnError("the app's own")
+
+    try:
+        app.within(stream, work)
+    except OwnError as error:
+        seen.got(error)
+
+
+def never_read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    stream = _open(app, provider, row, Gate())
+    del stream
+    _collect(app)
+
+
+def never_read_but_closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    app.close(_open(app, provider, row, Gate()))
+
+
 def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     stream = _open(app, provider, row, Gate())
     seen.got(*app.take(stream, row.taken))
     app.close(stream)
+    app.close(stream)  # a second end changes nothing
     del stream
     if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
         _collect(app)
@@ -134,7 +191,7 @@ def abandoned(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
 
 
 def stream_timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    stream = _open(app, provider, row, STALL, timeout_s=TIMEOUT_S)
+    stream = _open(app, provider, row, STALL, timeout_s=seen.patience_s)
     seen.got(*app.take(stream, row.taken))
     app.read(stream)
 
@@ -254,12 +311,28 @@ class Way:
     end: str | None = None
     """`otelllm.stream.end`; None for a whole answer."""
     error: str | None = None
-    """`error.type`; "refusal" for the row's own, "raised" for the class that the bare app sees."""
+    """`error.type`; "refusal" and "event" for the row's own, "raised" for the class of what the bare app sees."""
     saw: str = "none"
     """How much of the answer came: none, some, all."""
     kinds: tuple[str, ...] = ("sync", "async")
-    views: bool = False
-    """It goes through Stainless' raw views."""
+    where: Callable[[Row], Any] = bool
+    """The rows that have it."""
+
+    def has(self, row: Row) -> bool:
+        """Whether `row` has this way."""
+        return bool(row.answer if self.end is None else row.events) and bool(self.where(row))
+
+
+def _blocks(row: Row) -> bool:
+    return row.blocks
+
+
+def _at_once(row: Row) -> bool:
+    return row.sends_at_once
+
+
+def _views_of(row: Row) -> bool:
+    return row.views
 
 
 WAYS = (
@@ -271,16 +344,23 @@ WAYS = (
     Way(read, "complete", saw="all"),
     Way(stream_refused, "broken", "refusal"),
     Way(stream_cut, "broken", "raised", saw="some"),
+    Way(stream_reset, "broken", "raised", saw="some"),
+    Way(ended_too_soon, "broken", "incomplete", saw="some"),
+    Way(error_event, "broken", "event", saw="some", where=lambda row: row.error_event),
     Way(closed, "closed", saw="some"),
+    Way(left_by_with, "closed", saw="some", where=_blocks),
+    Way(failed_in_the_block, "closed", where=_blocks),
     Way(abandoned, "abandoned", saw="some"),
+    Way(never_read, "abandoned", where=_at_once),
+    Way(never_read_but_closed, "closed", where=_at_once),
     Way(stream_timed_out, "broken", "timeout", saw="some"),
     Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
-    Way(raw, saw="all", views=True),
-    Way(raw_refused, error="refusal", views=True),
-    Way(raw_stream, "complete", saw="all", views=True),
-    Way(raw_stream_never_parsed, "closed", views=True),
-    Way(view_parsed, saw="all", views=True),
-    Way(view_left_unread, views=True),
-    Way(view_of_a_stream, "complete", saw="all", views=True),
-    Way(view_of_a_streams_bytes, "complete", views=True),
+    Way(raw, saw="all", where=_views_of),
+    Way(raw_refused, error="refusal", where=_views_of),
+    Way(raw_stream, "complete", saw="all", where=_views_of),
+    Way(raw_stream_never_parsed, "closed", where=_views_of),
+    Way(view_parsed, saw="all", where=_views_of),
+    Way(view_left_unread, where=_views_of),
+    Way(view_of_a_stream, "complete", saw="all", where=_views_of),
+    Way(view_of_a_streams_bytes, "complete", where=_views_of),
 )

@@ -25,11 +25,16 @@ FACTS = {
     semconv.PROVIDER_REQUEST_ID: "req_01jadadp0femyae9kav1gpkhe8",
 }
 TEXT = "The lighthouse at Skagen was lit in 1858."
+ERROR = {"error": {"message": "over capacity", "type": "internal_server_error", "code": "over_capacity"}}
 COMMON: dict[str, Any] = {
     "apps": (SyncApp, AsyncApp),
     "provider": "groq",
     "refusal": (429, files.body("groq/error_429.json")),
     "refusal_type": "rate_limit_exceeded",
+    "error_event": files.event(ERROR),
+    "error_event_type": "over_capacity",
+    "sends_at_once": True,
+    "blocks": True,
 }
 
 

@@ -31,11 +31,16 @@ LEGACY_FACTS = {
     semconv.USAGE_INPUT: 10,
     semconv.USAGE_OUTPUT: 6,
 }
+ERROR = {"error": {"message": "over capacity", "type": "internal_server_error", "code": "over_capacity"}}
 COMMON: dict[str, Any] = {
     "apps": (SyncApp, AsyncApp),
     "provider": "together_ai",
     "refusal": (401, files.body("together/error_401.json")),
     "refusal_type": "invalid_api_key",
+    "error_event": files.event(ERROR),
+    "error_event_type": "over_capacity",
+    "sends_at_once": True,
+    "blocks": True,
 }
 
 
