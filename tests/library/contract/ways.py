@@ -29,7 +29,7 @@ class OwnError(Exception):
 
 
 class Seen:
-    """What an app can tell of a call: types and contents of what it got, what was raised and from where, what it sent."""
+    """What an app can tell of a call: types and contents of what it got, what was raised from where, what was sent."""
 
     def __init__(self, patience_s: float) -> None:
         self.patience_s = patience_s
@@ -285,15 +285,23 @@ def view_of_a_stream(app: Any, provider: Provider, row: Row, seen: Seen) -> None
     seen.got(*app.within(method(**arguments, stream=True), read_it))
 
 
+def _pieces(app: Any, view: Any) -> Any:
+    async def aread() -> bytes:
+        return b"".join([piece async for piece in view.iter_bytes()])
+
+    return aread() if app.kind == "async" else b"".join(view.iter_bytes())
+
+
+def view_of_the_bytes(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(whole(row.answer))
+    method, arguments = _views(app, row, "with_streaming_response")
+    seen.got(app.within(method(**arguments), lambda view: _pieces(app, view)))
+
+
 def view_of_a_streams_bytes(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     provider.reply(row.reply(row.events))
     method, arguments = _views(app, row, "with_streaming_response")
-
-    async def aread(view: Any) -> bytes:
-        return b"".join([piece async for piece in view.iter_bytes()])
-
-    read_it = aread if app.kind == "async" else lambda view: b"".join(view.iter_bytes())
-    seen.got(app.within(method(**arguments, stream=True), read_it))
+    seen.got(app.within(method(**arguments, stream=True), lambda view: _pieces(app, view)))
 
 
 def _collect(app: Any) -> None:
@@ -360,7 +368,8 @@ WAYS = (
     Way(raw_stream, "complete", saw="all", where=_views_of),
     Way(raw_stream_never_parsed, "closed", where=_views_of),
     Way(view_parsed, saw="all", where=_views_of),
+    Way(view_of_the_bytes, saw="all", where=_views_of),
     Way(view_left_unread, where=_views_of),
     Way(view_of_a_stream, "complete", saw="all", where=_views_of),
-    Way(view_of_a_streams_bytes, "complete", where=_views_of),
+    Way(view_of_a_streams_bytes, "complete", saw="all", where=_views_of),
 )
