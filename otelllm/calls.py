@@ -164,10 +164,11 @@ class Calls:
             def begin(enter: Callable[..., Any]) -> _Begun | None:
                 return self._begin(provider, method, enter, self_, args, kwargs)
 
-            def anew(resource: Any) -> Any:
-                return manager if resource is self_ else original(resource, *args, **kwargs)
+            def anew(resource: Any, *args: Any, **kwargs: Any) -> Any:
+                is_the_same = resource is self_ and not self.propagates
+                return manager if is_the_same else original(resource, *args, **kwargs)
 
-            return Entering(manager, begin, anew)
+            return Entering(manager, begin, anew, args, kwargs)
 
         return wrapper
 
