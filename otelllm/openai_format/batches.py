@@ -8,9 +8,9 @@ from typing import Any
 from .. import semconv
 from ..call import Reading, Request
 from ..stainless import merged, read_error_body
+from ..whole import Whole
 from .chat import read_attributes
 from .parameters import read_common
-from .whole import Whole
 
 __all__ = ["BATCHES"]
 

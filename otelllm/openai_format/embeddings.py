@@ -9,10 +9,10 @@ from .. import semconv
 from ..call import Reading, Request
 from ..parts import as_list, text
 from ..stainless import merged, plain, read_error_body
+from ..whole import Whole
 from .chat import read_attributes
 from .parameters import read_common
 from .usage import merge_usage, read_usage
-from .whole import Whole
 
 __all__ = ["EMBEDDINGS"]
 

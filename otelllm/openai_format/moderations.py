@@ -9,10 +9,10 @@ from .. import semconv
 from ..call import Part, Reading, Request
 from ..parts import as_list
 from ..stainless import merged, read_error_body
+from ..whole import Whole
 from .chat import read_attributes
 from .messages import content_parts, plain_data
 from .parameters import read_common
-from .whole import Whole
 
 __all__ = ["MODERATIONS"]
 

@@ -10,7 +10,7 @@ from ...call import Message, Reading, Request
 from ...fields import field, members
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
-from ...spec import Delta
+from ...whole import Whole
 from .parameters import asked, plain, read_common
 from .usage import read_usage
 
@@ -20,7 +20,7 @@ _WHOLE = ("float_", "float", "int8", "uint8")
 """Types that have a number for each dimension; bits are packed by eight, base64 is a text."""
 
 
-class _Embed:
+class _Embed(Whole):
     operation = semconv.EMBEDDINGS
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -59,15 +59,6 @@ class _Embed:
         first = as_list(vectors)[0] if as_list(vectors) else None
         if isinstance(first, list):
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(first)
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 EMBED = _Embed()

@@ -10,7 +10,7 @@ from ...call import Part, Reading, Request
 from ...fields import field, members
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
-from ...spec import Delta
+from ...whole import Whole
 from .chat import read_finish
 from .parameters import asked, plain, read_common
 from .usage import read_usage
@@ -18,7 +18,7 @@ from .usage import read_usage
 __all__ = ["CLASSIFY", "PARSE"]
 
 
-class _Other:
+class _Other(Whole):
     operation: str
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -41,15 +41,6 @@ class _Other:
 
     def answered_parts(self, said: Mapping[str, Any]) -> list[Part]:
         raise NotImplementedError
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 class _Classify(_Other):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request, Usage
-from ...spec import Delta
+from ...whole import Whole
 from .contents import input_messages
 from .generate import short_model
 from .usage import read_usage
@@ -16,7 +16,7 @@ from .values import as_list, item
 __all__ = ["EMBED"]
 
 
-class _Embed:
+class _Embed(Whole):
     operation = semconv.EMBEDDINGS
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -41,15 +41,6 @@ class _Embed:
         vector = getattr(made[0], "values", None) if made else None
         if isinstance(vector, list):
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 EMBED = _Embed()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Reading, Request
-from ...openai_format.whole import Whole
 from ...stainless import plain
+from ...whole import Whole
 
 __all__ = ["Asked", "read_head"]
 

@@ -8,14 +8,14 @@ from typing import Any
 from ... import semconv
 from ...call import Reading, Request
 from ...parts import as_list, text
-from ...spec import Delta
+from ...whole import Whole
 from .parameters import read_parameters
 from .wire import read_end, said_by
 
 __all__ = ["EMBED"]
 
 
-class _Embed:
+class _Embed(Whole):
     operation = semconv.EMBEDDINGS
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -40,15 +40,6 @@ class _Embed:
         vector = as_list(vectors[0] if vectors else said.get("embedding"))
         if vector:
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 EMBED = _Embed()

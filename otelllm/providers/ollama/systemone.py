@@ -11,14 +11,14 @@ from ... import semconv
 from ...call import Reading, Request, Usage
 from ...fields import members
 from ...parts import text
-from ...spec import Delta
+from ...whole import Whole
 from .parameters import read_parameters
 from .wire import count, read_end, said_by
 
 __all__ = ["SYSTEM_ONE"]
 
 
-class _SystemOne:
+class _SystemOne(Whole):
     operation = semconv.CLASSIFY
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -37,15 +37,6 @@ class _SystemOne:
         reading.usage = Usage(input=count(usage.get("input_tokens")), output=count(usage.get("output_tokens")))
         if captures and (answers := said.get("answers")):
             reading.messages.append({"role": "assistant", "parts": [text(orjson.dumps(answers, default=str).decode())]})
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
 
 
 SYSTEM_ONE = _SystemOne()

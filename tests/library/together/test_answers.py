@@ -112,8 +112,8 @@ def test_rerank(otel: Telemetry, app: App, provider: Provider) -> None:
         assert (semconv.RETRIEVAL_QUERY in otel.attributes) is (capture == "full")
     assert otel.attributes[semconv.RETRIEVAL_QUERY] == "Where?"
     assert otel.messages(semconv.RETRIEVAL_DOCUMENTS) == [
-        {"id": 2, "score": 0.98, "content": "Skagen"},
-        {"id": 0, "score": 0.02, "content": "Bovbjerg"},
+        {"id": "2", "score": 0.98, "content": "Skagen"},
+        {"id": "0", "score": 0.02, "content": "Bovbjerg"},
     ]
 
 

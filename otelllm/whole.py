@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..call import Reading, Request
-from ..spec import Delta
+from .call import Reading, Request
+from .spec import Delta
 
 __all__ = ["Whole"]
 
