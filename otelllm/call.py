@@ -214,3 +214,5 @@ class Call:
     cost: Cost | None = None
     captures: bool = False
     """Whether content is read from this call at all."""
+    span: Any = None
+    """OpenTelemetry's span of it, for what is to be below that; nobody else looks at it."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Emitter", "Record", "active", "is_suppressed", "use", "write_error"]
 
-_UNPRICED = frozenset({semconv.FETCH_RESPONSE, semconv.BATCH})
+_UNPRICED = frozenset({semconv.FETCH_RESPONSE, semconv.BATCH, semconv.REALTIME})
 """What was used is counted elsewhere, or not yet known: there is no price to look for."""
 
 _active: Emitter | None = None
@@ -121,6 +121,7 @@ class Record:
                     attributes=start_attributes(call),
                     start_time=self._started_ns,
                 )
+        call.span = self.span
         call.captures = emitter.reads_content and self.span.is_recording()
 
     def read_input(self, surface: Surface, kwargs: Mapping[str, object]) -> None:

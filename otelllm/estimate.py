@@ -34,6 +34,8 @@ def fill_usage(call: Call) -> None:
     if not request.stream or not call.timing.chunks or call.operation not in OF_TEXT:
         return
     usage = reading.usage
+    if reading.usage is None and request.input_chars is None and not reading.output_chars:
+        return  # no text of it was measured
     sides = (("input", request.input_chars), ("output", reading.output_chars))
     for side, size in sides:
         if size is None:

@@ -101,7 +101,7 @@ class Stainless:
             code = field(field(body, "error") or body, "code")
         if isinstance(code, str) and code:
             return code
-        status = getattr(error, "status_code", None)
+        status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
         if isinstance(status, int):
             return str(status)
         return str(code) if isinstance(code, int) else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +17,10 @@ from ...openai_format.images import IMAGES
 from ...openai_format.moderations import MODERATIONS
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
-from ...spec import Endpoint, Received, Surface
-from ...stainless import Stainless, decoded, given, pair
+from ...spec import Endpoint, Method, Received, Surface
+from ...stainless import Stainless, decoded, given, pair, plain
+from .realtime import client_of, select, watch
+from .realtime_events import SESSIONS
 from .responses import RESPONSES
 from .stored import STORED
 
@@ -37,6 +39,16 @@ def _owner(client: Any) -> str:
     if names & {"AzureOpenAI", "AsyncAzureOpenAI"}:
         return "azure.ai.openai"
     return "aws.bedrock" if any("Bedrock" in name for name in names) else "openai"
+
+
+def _sessions(module: str) -> Iterator[Method]:
+    """The ways into a connection manager: `with`, and a method for who does without."""
+    for name in ("enter", "__enter__"):
+        target = f"{module}:RealtimeConnectionManager.{name}"
+        yield Method(target, SESSIONS, optional=True, select=select)
+    for name in ("enter", "__aenter__"):
+        target = f"{module}:AsyncRealtimeConnectionManager.{name}"
+        yield Method(target, SESSIONS, asynchronous=True, optional=True, select=select)
 
 
 class _OpenAI(Stainless):
@@ -65,6 +77,8 @@ class _OpenAI(Stainless):
         *pair("openai.resources.moderations", "Moderations.create", MODERATIONS),
         *pair("openai.resources.batches", "Batches.create", BATCHES),
         *pair("openai.resources.batches", "Batches.retrieve", BATCHES),
+        *_sessions("openai.resources.realtime.realtime"),
+        *_sessions("openai.resources.beta.realtime.realtime"),
     )
     parse_hooks = (
         "openai._legacy_response:LegacyAPIResponse._parse",
@@ -73,11 +87,16 @@ class _OpenAI(Stainless):
     request_ids = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
 
     def endpoint(self, instance: Any) -> Endpoint:
-        client = instance._client
+        client = _client(instance)
         kind: Any = type(client)
         return endpoint_of(str(client.base_url), _owner(kind))
 
+    def api_key(self, instance: Any) -> str | None:
+        return plain(getattr(_client(instance), "api_key", None))
+
     def receive(self, result: Any) -> Received:
+        if hasattr(result, "recv_bytes"):
+            return Received("stream", result, None, streamed=True, attach=partial(watch, result))
         views, sounds = _own_kinds()
         if isinstance(result, sounds):
             return Received("whole", result, result.response)
@@ -111,11 +130,20 @@ class _OpenAI(Stainless):
         return False
 
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        if type(error).__name__.startswith("ConnectionClosed"):  # a websocket's end, and the other side's code for it
+            closed = getattr(error, "rcvd", None)
+            reading.error_type = None if closed is None else str(closed.code)
+            return
         super().read_error(reading, error, surface, captures)
         completion = getattr(error, "completion", None)
         if completion is not None:  # refused or cut while parsing: answered, and billed
             surface.read_response(reading, completion, captures)
             reading.error_type = reading.finish_reasons[0] if reading.finish_reasons else None
+
+
+def _client(instance: Any) -> Any:
+    """The client of a resource, or of a connection manager."""
+    return getattr(instance, "_client", None) or client_of(instance)
 
 
 @lru_cache(maxsize=1)
