@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import gc
+import inspect
 import json
 import types
 from typing import TYPE_CHECKING, Any
@@ -195,6 +196,8 @@ def test_older_embeddings_switched_off(otel: Telemetry, legacy_app: Any, provide
 
 def test_retries_are_the_same_call(otel: Telemetry, make_app: Any, provider: Provider) -> None:
     """A refusal and an answer: one span."""
+    if "max_retries" not in inspect.signature(cohere.Client.__init__).parameters:
+        pytest.skip("this version retries nothing here, bare as well")
     busy = Reply(body=files.body("cohere/error_429.json"), status=429, headers={"retry-after-ms": "1"})
     provider.reply(busy, whole(files.body("cohere/chat.json")))
     app = make_app()
