@@ -23,7 +23,9 @@ def _rows() -> Iterator[tuple[str, Row | None, str]]:
     for module in pkgutil.iter_modules([str(Path(__file__).parent / "rows")]):
         try:
             rows: list[Row] = import_module(f"library.contract.rows.{module.name}").ROWS
-        except ModuleNotFoundError as missing:
+        except ImportError as missing:
+            if not isinstance(missing, ModuleNotFoundError) and missing.name != "google":  # a shared namespace
+                raise
             yield module.name, None, f"{missing.name} is not installed"
             continue
         yield from ((row.name, row, "") for row in rows)
