@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from library.cohere.app import MODEL, QUESTION, AsyncApp, LegacyAsyncApp, LegacySyncApp, SyncApp
@@ -42,6 +43,9 @@ COMMON: dict[str, Any] = {
     "refusal": (429, files.body("cohere/error_429.json")),
     "refusal_type": "429",
 }
+# The last event may say an error; the SDK raises none.
+FAILED: dict[str, Any] = {"type": "message-end", "id": CHAT_ID, "delta": {"error": "an internal failure"}}
+FAILED_GENERATION = {"event_type": "stream-error", "is_finished": True, "err": "an internal failure"}
 V2: dict[str, Any] = {**COMMON, "apps": (SyncApp, AsyncApp)}
 V1: dict[str, Any] = {**COMMON, "apps": (LegacySyncApp, LegacyAsyncApp)}
 
@@ -80,6 +84,7 @@ ROWS = [
         answer=files.body("cohere/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("cohere/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=4, taken=4, started="The lighthouse ", started_facts={semconv.RESPONSE_ID: CHAT_ID},
+        error_event=files.event(FAILED), error_event_type="error",
     ),
     Row(
         name="cohere embed", ask=_embed, span=f"embeddings {EMBEDDER}", **V2,
@@ -108,6 +113,7 @@ ROWS = [
         answer=files.body("cohere/v1_generate.json"), facts=GENERATED, text=TEXT,
         events=tuple(files.lines("cohere/v1_generate_stream.ndjson")), stream_facts=GENERATED, stream_text=TEXT,
         reply=ndjson, head=2, taken=2, started="The lighthouse ",
+        error_event=json.dumps(FAILED_GENERATION).encode() + b"\n", error_event_type="error",
     ),
     Row(
         name="cohere v1 embed", ask=_embed, span=f"embeddings {EMBEDDER}", **V1,

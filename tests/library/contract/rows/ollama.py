@@ -33,6 +33,8 @@ COMMON: dict[str, Any] = {
     "provider": "ollama",
     "refusal": (404, files.body("ollama/error_404.json")),
     "refusal_type": "404",
+    "error_event": files.lines("ollama/chat_stream_error.ndjson")[-1],
+    "error_event_type": "error",
 }
 
 
