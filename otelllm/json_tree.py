@@ -59,6 +59,7 @@ def _model_dump(value: Any) -> object:
 
 _THEIRS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("pydantic", "BaseModel", _model_dump),
+    ("otelllm.fields", "Fields", _model_dump),  # an answer's decoded bytes, where a raw view gave no SDK object
     ("numpy", "ndarray", lambda value: value.tolist()),
     ("numpy", "generic", lambda value: value.item()),
 )

@@ -55,6 +55,18 @@ def test_raw_whole(otel: Telemetry, app: App, provider: Provider, surface: Surfa
     _recorded(otel)
 
 
+def test_the_arguments_of_tools_are_the_same_in_a_raw_view(otel: Telemetry, app: App, provider: Provider) -> None:
+    """They are objects there, decoded by us."""
+    otel.instrument(capture="full")
+    provider.always = whole(files.body("anthropic/message_tools.json"))
+    app.call(app.client.messages.create, **ARGUMENTS)
+    plain = otel.messages(semconv.OUTPUT_MESSAGES)
+    otel.clear()
+    app.call(app.client.messages.with_raw_response.create, **ARGUMENTS)
+    assert otel.messages(semconv.OUTPUT_MESSAGES) == plain
+    assert plain[0]["parts"][1]["arguments"] == {"city": "Skagen", "unit": "celsius"}
+
+
 def test_raw_stream(otel: Telemetry, app: App, provider: Provider) -> None:
     """`with_raw_response` of a stream: parse() gives the stream, the same one each time."""
     provider.reply(sse(EVENTS))
