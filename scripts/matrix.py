@@ -61,7 +61,8 @@ class Environment:
     def versions(self) -> str:
         """Such as "groq 0.9.0", for the table."""
         names = [re.split(r"[^A-Za-z0-9._-]", one)[0] for one in self.wanted]
-        return ", ".join(f"{name} {self.pins.get(_plain(name), '?')}" for name in names)
+        shown = [f"{name} {self.pins.get(_plain(name), '?')}" for name in names]
+        return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
 
 
 class Outcome(NamedTuple):

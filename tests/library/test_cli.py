@@ -318,19 +318,6 @@ def test_children_end_when_the_command_is_killed(modules: Path) -> None:
     assert (modules / "ended").read_text() == "first "
 
 
-def test_doctor_finds_what_is_wrong_and_says_so_by_its_exit_code(tmp_path: Path) -> None:
-    with answering(200, b'{"status": "ok", "version": "9"}') as (url, _):
-        well = otelllm("doctor", "--url", url, cwd=tmp_path)
-        off = otelllm("doctor", "--url", url, cwd=tmp_path, env={**os.environ, "OTELLLM_DISABLED": "1"})
-        bad = otelllm("doctor", "--url", url, cwd=tmp_path, env={**os.environ, "OTELLLM_ON_BAD_POLICY": "maybe"})
-    assert well.returncode == 0, well.stdout
-    assert f"collector 9 answers at {url}" in well.stdout
-    assert re.search(r"ok   openai [\d.]+: [1-9]\d* methods are watched", well.stdout)
-    assert (off.returncode, bad.returncode) == (1, 1)
-    assert "WRONG  environment: OTELLLM_DISABLED is set" in off.stdout
-    assert "WRONG  environment: OTELLLM_ON_BAD_POLICY 'maybe' is not one of" in bad.stdout
-
-
 def test_a_policy_is_told_or_its_first_mistake_is_named(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
     good.write_text('[capture]\ncontent = "full"\n[[kill]]\nwhen = { feature = "support" }\n')
@@ -341,10 +328,3 @@ def test_a_policy_is_told_or_its_first_mistake_is_named(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert f"otelllm: {bad}:2: " in refused.stderr
     assert "'everything'" in refused.stderr
-
-
-def test_doctor_checks_the_policy_too(tmp_path: Path) -> None:
-    (tmp_path / "otelllm.toml").write_text('[capture]\ncontent = "everything"\n')
-    told = otelllm("doctor", cwd=tmp_path)
-    assert told.returncode == 1
-    assert "WRONG  policy: otelllm.toml:2: " in told.stdout
