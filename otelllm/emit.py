@@ -203,9 +203,13 @@ class Record:
                 at_ns=self._started_ns,
             )
             return
-        call.cost = self._cost(reading.model or call.request.model)
-        if call.cost.status == "unknown_model" and reading.model and call.request.model not in {None, reading.model}:
-            call.cost = self._cost(call.request.model)
+        asked, answered = call.request.model, reading.model
+        # What was asked for may say more of the price than the answer does: us.anthropic.claude-sonnet-4-6.
+        models = (asked, answered) if asked and answered and answered in asked else (answered, asked)
+        first, second = models if models[0] else models[::-1]
+        call.cost = self._cost(first)
+        if call.cost.status == "unknown_model" and second not in {None, first}:
+            call.cost = self._cost(second)
 
     def _cost(self, model: str | None) -> Cost:
         call, reading = self.call, self.call.reading

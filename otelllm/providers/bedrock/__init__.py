@@ -1,0 +1,85 @@
+"""Amazon Bedrock by boto3, aiobotocore and aioboto3: Converse and InvokeModel, whole and streamed.
+
+All of them end in one method of all AWS clients, through which every call of the process passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
+
+from ...call import Reading, Request
+from ...fields import field
+from ...hosts import endpoint_of
+from ...spec import Endpoint, Method, Received, Selected, Surface
+from .converse import CONVERSE, CONVERSE_STREAM
+from .invoke import invoked
+from .metadata import error_type, read_answered
+from .offline import answering
+from .watch import watch_body, watch_events
+
+__all__ = ["PROVIDER"]
+
+
+def _select(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Selected | None:
+    if client.meta.service_model.service_name != "bedrock-runtime":
+        return None
+    named = {**dict(zip(("operation_name", "api_params"), args, strict=False)), **kwargs}
+    operation, params = named["operation_name"], named["api_params"]
+    if operation == "Converse":
+        return Selected(CONVERSE, params)
+    if operation == "ConverseStream":
+        return Selected(CONVERSE_STREAM, params)
+    if operation == "InvokeModel":
+        return invoked(params, is_streamed=False)
+    if operation == "InvokeModelWithResponseStream":
+        return invoked(params, is_streamed=True)
+    return None
+
+
+class _Bedrock:
+    name = "bedrock"
+    package = "botocore"
+    oldest = "1.34.116"
+    newest = "1.44.5"
+    methods = (
+        Method("botocore.client:BaseClient._make_api_call", CONVERSE, select=_select),
+        # It overrides the method, so no call passes through both.
+        Method("aiobotocore.client:AioBaseClient._make_api_call", CONVERSE, asynchronous=True, select=_select),
+    )
+    parse_hooks = ()
+    iterator = generator = ""
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        return endpoint_of(instance.meta.endpoint_url, "aws.bedrock")
+
+    def receive(self, result: Any) -> Received:
+        body = field(result, "stream") or field(result, "body")
+        if body is None:
+            return Received("whole", result, None)
+        if isinstance(body, _event_stream()):
+            return Received("stream", body, None, streamed=True, attach=partial(watch_events, result, body))
+        return Received("raw", body, None, attach=partial(watch_body, result, body))
+
+    def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:
+        return None  # botocore has read them
+
+    def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
+        response = getattr(error, "response", None)
+        if isinstance(response, Mapping):
+            read_answered(reading, response)
+        reading.error_type = error_type(error) or reading.error_type
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        body = surface.answer(request, text)
+        return None if body is None else answering(instance, body)
+
+
+@cache
+def _event_stream() -> Any:
+    return import_module("botocore.eventstream").EventStream
+
+
+PROVIDER = _Bedrock()
