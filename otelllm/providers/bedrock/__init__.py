@@ -42,7 +42,7 @@ def _select(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Se
 class _Bedrock:
     name = "bedrock"
     package = "botocore"
-    oldest = "1.34.116"
+    oldest = "1.37.24"
     newest = "1.44.5"
     methods = (
         Method("botocore.client:BaseClient._make_api_call", CONVERSE, select=_select),

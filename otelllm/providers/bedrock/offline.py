@@ -57,7 +57,7 @@ def _handler(body: bytes) -> Any:
 def _handler_async(body: bytes) -> Any:
     async def answer(model: Any, **_: Any) -> Any:
         headers = _headers(model, body)
-        http = import_module("aiobotocore.awsrequest").AioAWSResponse("", 200, headers, _Raw(body))
+        http = import_module("aiobotocore.awsrequest").AioAWSResponse("", 200, headers, _Raw(body, headers))
         read = await import_module("aiobotocore.endpoint").convert_to_response_dict(http, model)
         return http, await _parser("aiobotocore", model).parse(read, model.output_shape)
 
@@ -78,12 +78,21 @@ class _Content(io.BytesIO):
 
 
 class _Raw:
-    """Stands in for aiohttp's response: it has one only of a connection."""
+    """Stands in for aiohttp's response, which there is only of a connection."""
 
     url = ""
+    status = 200
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, headers: dict[str, str]) -> None:
         self.content = _Content(body)
+        self.headers = headers
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        self.close()
 
     async def read(self) -> bytes:
         return await self.content.read()

@@ -27,7 +27,8 @@ def watch_events(response: Mapping[str, Any], stream: Any, relay: Relay) -> None
     source = stream._event_generator
     is_async = hasattr(source, "__anext__")
     stream._event_generator = _AsyncEvents(source, relay) if is_async else _Events(source, relay)
-    stream._parse_event = (_parser_async if is_async else _parser)(weakref.ref(stream), relay)
+    awaits = iscoroutinefunction(type(stream)._parse_event)  # in older aiobotocore it is none
+    stream._parse_event = (_parser_async if awaits else _parser)(weakref.ref(stream), relay)
     stream.close = _closer(weakref.ref(stream), relay)
     relay.tapped = True
 
@@ -187,11 +188,14 @@ def watch_body(response: Mapping[str, Any], body: Any, relay: Relay) -> None:
     for name in ("close", "aclose"):
         if hasattr(kind, name):
             setattr(body, name, _closer(weakref.ref(body), relay, name))
+    # What `with body as raw` gives.
     if not is_async:
-        raw: Any = body._raw_stream  # which `with body as raw` gives
+        raw: Any = body._raw_stream
         raw.__dict__[_BYTES] = bytes_read
         own: Any = type(raw)
         raw.__class__ = _hooked(own)
+    elif (inner := getattr(body, "__wrapped__", None)) is not None:  # a proxy of aiohttp's response, before 3.0
+        inner.read = _reader_async(weakref.ref(inner), "read", bytes_read)
 
 
 def _reader(body: Callable[[], Any], name: str, bytes_read: _Bytes) -> Callable[..., Any]:

@@ -22,7 +22,6 @@ FACTS = {
     semconv.USAGE_INPUT: 7520,
     semconv.USAGE_CACHE_READ: 7000,
     semconv.USAGE_CACHE_WRITE: 502,
-    semconv.USAGE_CACHE_WRITE_1H: 500,
     semconv.USAGE_OUTPUT: 503,
 }
 COMMON: dict[str, Any] = {
