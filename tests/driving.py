@@ -183,7 +183,7 @@ class AsyncDriver:
         return self._run(go())
 
 
-def replay(app: Any, provider: Provider, method: Callable[..., Any], file: str, **arguments: Any) -> list[Any]:
+def replay(app: Any, provider: Provider, method: Callable[..., Any], file: str, /, **arguments: Any) -> list[Any]:
     """What the app gets of a call that a wire file answers: a stream's chunks (.sse), or the whole answer alone."""
     if not file.endswith(".sse"):
         provider.reply(whole(files.body(file)))

@@ -12,10 +12,14 @@ from ..parts import as_list, text
 from ..spec import Delta
 from ..stainless import merged, plain, read_error_body
 from .parameters import read_common
-from .uploads import mime_type_of, upload_parts
+from .uploads import picture_type_of, upload_parts
 from .usage import merge_usage, read_usage
 
 __all__ = ["IMAGES"]
+
+
+_PICTURES = ("image", "mask", "image_url", "reference_images")
+"""Arguments that are pictures, of one provider or the other."""
 
 
 class Images:
@@ -33,14 +37,15 @@ class Images:
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         kwargs = merged(kwargs)
-        parts = upload_parts(kwargs.get("image"), "image") + upload_parts(kwargs.get("mask"), "image")
+        parts = [part for name in _PICTURES for part in upload_parts(kwargs.get(name), "image")]
         if prompt := plain(kwargs.get("prompt")):
             parts.append(text(prompt))
         request.messages = [{"role": "user", "parts": parts}]
 
     def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
         reading.request_id = plain(getattr(body, "_request_id", None)) or reading.request_id
-        reading.model = plain(getattr(body, "model", None)) or reading.model  # compatible servers'
+        reading.id = plain(getattr(body, "id", None)) or reading.id  # compatible servers', like the model
+        reading.model = plain(getattr(body, "model", None)) or reading.model
         images = as_list(getattr(body, "data", None))
         if not images:
             read_error_body(reading, body)
@@ -84,7 +89,7 @@ def _message(image: Any, kind: Any) -> Message:
     """One picture, by its hash or its address, and the prompt as the provider rewrote it."""
     parts: list[Part] = []
     if data := plain(getattr(image, "b64_json", None)):
-        parts.append(blob(mime_type_of(kind or "png", "image"), "image", data))
+        parts.append(blob(picture_type_of(data, kind or "png"), "image", data))
     elif url := plain(getattr(image, "url", None)):
         parts.append({"type": "uri", "modality": "image", "uri": url})
     if revised := plain(getattr(image, "revised_prompt", None)):

@@ -13,7 +13,7 @@ from ..fields import field, members
 from ..parts import as_list, text, tool_call
 from .dialects import reference, server_tool_parts, thought
 
-__all__ = ["chat_message", "content_parts", "plain_data", "text_size", "tool_definitions"]
+__all__ = ["chat_message", "content_parts", "data_url", "plain_data", "text_size", "tool_definitions"]
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/L16", "flac": "audio/flac", "opus": "audio/opus"}
 
@@ -31,7 +31,7 @@ def _is_url(data: Any) -> bool:
     return isinstance(data, str) and data.startswith(("data:", "http://", "https://"))
 
 
-def _data_url(url: str, modality: str) -> Part:
+def data_url(url: str, modality: str) -> Part:
     """An image or file by URL; one that carries its bytes becomes a blob without them."""
     if not url.startswith("data:"):
         return {"type": "uri", "modality": modality, "uri": url}
@@ -55,13 +55,13 @@ def _part(piece: Any) -> Part | None:
         image = field(piece, "image_url")
         url = image if isinstance(image, str) else field(image, "url")
         if isinstance(url, str):
-            return _data_url(url, "image")
+            return data_url(url, "image")
         return _file_part(piece, "image")
     if kind == "input_audio":
         audio = field(piece, "input_audio")
         mime = _AUDIO.get(str(field(audio, "format")), "audio/*")
         data = audio if isinstance(audio, str) else field(audio, "data")
-        return blob(mime, "audio", str(data or "")) if not _is_url(data) else _data_url(data, "audio")
+        return blob(mime, "audio", str(data or "")) if not _is_url(data) else data_url(data, "audio")
     if kind in {"file", "input_file"}:
         inner = field(piece, "file")
         return _file_part(inner if inner is not None else piece, "document")
@@ -76,7 +76,7 @@ def _file_part(piece: Any, modality: str) -> Part:
     data = field(piece, "file_data")
     if isinstance(data, str):
         return (
-            _data_url(data, modality) if data.startswith("data:") else blob("application/octet-stream", modality, data)
+            data_url(data, modality) if data.startswith("data:") else blob("application/octet-stream", modality, data)
         )
     return {"type": "file", "modality": modality}
 
@@ -85,7 +85,7 @@ _DIALECTS: dict[str, Callable[[Any], Part | None]] = {
     "thinking": thought,
     "reference": reference,
     "tool_reference": reference,
-    "document_url": lambda piece: _data_url(str(field(piece, "document_url") or ""), "document"),
+    "document_url": lambda piece: data_url(str(field(piece, "document_url") or ""), "document"),
 }
 
 

@@ -71,6 +71,10 @@ class Speech:
         if kind == "speech.audio.done":
             reading.unfinished = False
             merge_usage(reading, read_usage(getattr(chunk, "usage", None)))
+        elif isinstance(data := getattr(chunk, "b64", None), str):  # compatible servers' word for a delta
+            reading.model = plain(getattr(chunk, "model", None)) or reading.model
+            _keep(reading, b64decode(data) if captures else b"", captures)
+            return 2
         else:
             read_error_body(reading, chunk)
         return 0

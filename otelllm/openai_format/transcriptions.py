@@ -7,9 +7,11 @@ from typing import Any
 
 from .. import semconv
 from ..call import Reading, Request
+from ..fields import members
 from ..parts import text
 from ..spec import Delta
 from ..stainless import merged, plain, read_error_body
+from .dialects import read_x_groq
 from .parameters import read_common
 from .uploads import upload_parts
 from .usage import merge_usage, read_seconds, read_usage
@@ -26,7 +28,7 @@ class Transcriptions:
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         kwargs = merged(kwargs)
-        parts = upload_parts(kwargs.get("file"), "audio")
+        parts = upload_parts(kwargs.get("file"), "audio") + upload_parts(kwargs.get("url"), "audio")
         if prompt := plain(kwargs.get("prompt")):
             parts.append(text(prompt))
         request.messages = [{"role": "user", "parts": parts}]
@@ -37,6 +39,8 @@ class Transcriptions:
             reading.request_id = plain(getattr(body, "_request_id", None)) or reading.request_id
             said = plain(getattr(body, "text", None))
             _read_usage(reading, body)
+            if (extra := members(body).get("x_groq")) is not None:
+                read_x_groq(reading, extra)
             if said is None:
                 read_error_body(reading, body)
         if captures and said:

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..call import Part
 from ..capture import blob
+from .messages import data_url
 
-__all__ = ["mime_type_of", "upload_parts"]
+__all__ = ["mime_type_of", "picture_type_of", "upload_parts"]
 
 _TYPES = {
     "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif",
@@ -18,6 +19,16 @@ _TYPES = {
 }  # fmt: skip
 
 
+# How a picture's base64 begins.
+_PICTURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "UklGR": "image/webp", "R0lGO": "image/gif"}
+
+
+def picture_type_of(data: str, kind: Any = None) -> str:
+    """The type of a picture in base64, by its first bytes, else by the `kind` that is said of it."""
+    found = next((mime for beginning, mime in _PICTURES.items() if data.startswith(beginning)), None)
+    return found or mime_type_of(kind, "image")
+
+
 def mime_type_of(name: Any, modality: str) -> str:
     """The type that a file's name, or a format's, tells; `image/*` and the like where it tells none."""
     ending = name.rpartition(".")[2].lower() if isinstance(name, str) else ""
@@ -25,9 +36,11 @@ def mime_type_of(name: Any, modality: str) -> str:
 
 
 def upload_parts(given: Any, modality: str) -> list[Part]:
-    """A file or a list of them, in each shape that the SDK takes: bytes, path, file object, a tuple of name and it."""
+    """A file or a list of them, in each shape that SDKs take: bytes, path, URL, file object, a tuple of name and it."""
     if isinstance(given, list):
         return [part for one in given for part in upload_parts(one, modality)]
+    if isinstance(given, str):
+        return [data_url(given, modality)] if given else []
     name, content, kind = None, given, None
     if isinstance(given, tuple):
         name, content, kind = (*given, None, None, None)[:3]

@@ -63,6 +63,8 @@ class Row:
     """An error in the middle of a stream, in the provider's framing; None where it has no such thing."""
     error_event_type: str = ""
     """Its `error.type`."""
+    has_last_word: bool = True
+    """A stream that ends without the provider's own end is known to be cut."""
     sends_at_once: bool = False
     """A streamed call sends before its stream is read: a stream that nobody reads is then a span, too."""
     blocks: bool = False

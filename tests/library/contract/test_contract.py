@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from telemetry import Telemetry
-    from wire.server import Provider
+    from wire.server import Provider, Request
 
     from .row import Row
 
@@ -38,12 +38,18 @@ def _run(way: Way, make_app: Callable[[], Any], provider: Provider, row: Row, pa
         if isinstance(error, AssertionError | KeyboardInterrupt | pytest.fail.Exception):
             raise
         seen.error = error
-    hidden = {"host", *row.changing_headers}
-    seen.sent = [
-        (it.method, it.path, it.body, {name: value for name, value in it.headers.items() if name not in hidden})
-        for it in provider.requests[before:]
-    ]
+    seen.sent = [_comparable(request, row) for request in provider.requests[before:]]
     return seen
+
+
+def _comparable(request: Request, row: Row) -> Any:
+    """What was sent, without what differs from call to call; the boundary of a multipart body is random."""
+    hidden = {"host", *row.changing_headers}
+    headers = {name: value for name, value in request.headers.items() if name not in hidden}
+    kind, _, boundary = headers.get("content-type", "").partition("boundary=")
+    if not boundary:
+        return request.method, request.path, request.body, headers
+    return request.method, request.path, request.body.replace(boundary.encode(), b""), {**headers, "content-type": kind}
 
 
 def _was_hurried(way: Way, row: Row, *runs: Seen) -> bool:

@@ -353,7 +353,7 @@ WAYS = (
     Way(stream_refused, "broken", "refusal"),
     Way(stream_cut, "broken", "raised", saw="some"),
     Way(stream_reset, "broken", "raised", saw="some"),
-    Way(ended_too_soon, "broken", "incomplete", saw="some"),
+    Way(ended_too_soon, "broken", "incomplete", saw="some", where=lambda row: row.has_last_word),
     Way(error_event, "broken", "event", saw="some", where=lambda row: row.error_event),
     Way(closed, "closed", saw="some"),
     Way(left_by_with, "closed", saw="some", where=_blocks),

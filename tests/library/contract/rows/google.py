@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import google.genai  # noqa: F401  its absence shows by this line: `google` itself may be there
 from library.contract.row import Row
 from library.google.app import MODEL, QUESTION, AsyncApp, SyncApp
 from wire import files

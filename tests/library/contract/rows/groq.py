@@ -14,6 +14,8 @@ __all__ = ["ROWS"]
 
 MODEL = "llama-3.3-70b-versatile"
 EMBEDDER = "nomic-embed-text-v1_5"
+REQUEST_ID = "req_01jadadp0femyae9kav1gpkhe8"
+HEARER = "whisper-large-v3"
 QUESTION = "When was the lighthouse at Skagen lit?"
 KNOWN_AT_ONCE = {semconv.RESPONSE_ID: "chatcmpl-5f0b6a7e-9d3c-4a53-8f6a-0d2a6a1f7c11", semconv.RESPONSE_MODEL: MODEL}
 FACTS = {
@@ -22,7 +24,7 @@ FACTS = {
     semconv.USAGE_INPUT: 1200,
     semconv.USAGE_CACHE_READ: 1024,
     semconv.USAGE_OUTPUT: 50,
-    semconv.PROVIDER_REQUEST_ID: "req_01jadadp0femyae9kav1gpkhe8",
+    semconv.PROVIDER_REQUEST_ID: REQUEST_ID,
 }
 TEXT = "The lighthouse at Skagen was lit in 1858."
 ERROR = {"error": {"message": "over capacity", "type": "internal_server_error", "code": "over_capacity"}}
@@ -48,6 +50,10 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return client.embeddings.create, {"model": EMBEDDER, "input": "Skagen", "timeout": timeout_s}
 
 
+def _transcription(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    return client.audio.transcriptions.create, {"model": HEARER, "file": ("a.wav", b"RIFF"), "timeout": timeout_s}
+
+
 ROWS = [
     Row(
         name="groq chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
@@ -59,5 +65,10 @@ ROWS = [
         name="groq embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("groq/embeddings.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None},
+    ),
+    Row(
+        name="groq transcription", ask=_transcription, span=f"transcription {HEARER}", **COMMON,
+        answer=files.body("groq/transcription_verbose.json"), text=" " + TEXT, speaks=False,
+        facts={semconv.USAGE_OTHER + "audio_seconds": 4.5, semconv.PROVIDER_REQUEST_ID: REQUEST_ID},
     ),
 ]  # fmt: skip

@@ -14,6 +14,9 @@ __all__ = ["ROWS"]
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 EMBEDDER = "BAAI/bge-base-en-v1.5"
+RERANKER = "Salesforce/Llama-Rank-v1"
+PAINTER = "black-forest-labs/FLUX.1-schnell"
+VOICE = "cartesia/sonic"
 QUESTION = "When was the lighthouse at Skagen lit?"
 TEXT = "The lighthouse at Skagen was lit in 1858."
 KNOWN_AT_ONCE = {semconv.RESPONSE_ID: "oCfwJ4t-4yUbBN-8b43a5cfadf99e5c", semconv.RESPONSE_MODEL: MODEL}
@@ -59,6 +62,20 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return client.embeddings.create, {"model": EMBEDDER, "input": "Skagen", "timeout": timeout_s}
 
 
+def _rerank(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    documents = ["Bovbjerg", "Hirtshals", "Skagen"]
+    return client.rerank.create, {"model": RERANKER, "query": "Where?", "documents": documents, "timeout": timeout_s}
+
+
+def _images(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    return client.images.generate, {"model": PAINTER, "prompt": "a lighthouse", "timeout": timeout_s}
+
+
+def _speech(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    more = {"stream": True} if streamed else {}
+    return client.audio.speech.create, {"model": VOICE, "input": TEXT, "voice": "v", "timeout": timeout_s, **more}
+
+
 ROWS = [
     Row(
         name="together chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
@@ -76,5 +93,22 @@ ROWS = [
         name="together embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("together/embeddings.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None},
+    ),
+    Row(
+        name="together rerank", ask=_rerank, span=f"rerank {RERANKER}", **COMMON,
+        answer=files.body("together/rerank.json"), speaks=False,
+        facts={semconv.RESPONSE_MODEL: RERANKER, semconv.USAGE_INPUT: 1837, semconv.RERANK_OUT: 2},
+    ),
+    Row(
+        name="together images", ask=_images, span=f"image_generation {PAINTER}", **COMMON,
+        answer=files.body("together/images.json"), speaks=False,
+        facts={semconv.RESPONSE_ID: "oGqJGMf-4yUbBN-997", semconv.USAGE_OTHER + "images": 2},
+    ),
+    Row(
+        name="together speech", ask=_speech, span=f"speech {VOICE}", **COMMON,
+        answer=b"ID3 the sound of a voice", speaks=False, facts={semconv.USAGE_OTHER + "characters": len(TEXT)},
+        events=tuple(files.events("together/speech_stream.sse")), head=1, taken=1,
+        stream_facts={semconv.RESPONSE_MODEL: VOICE}, started_facts={semconv.RESPONSE_MODEL: VOICE},
+        has_last_word=False,
     ),
 ]  # fmt: skip
