@@ -89,7 +89,7 @@ def _message(image: Any, kind: Any) -> Message:
     """One picture, by its hash or its address, and the prompt as the provider rewrote it."""
     parts: list[Part] = []
     if data := plain(getattr(image, "b64_json", None)):
-        parts.append(blob(picture_type_of(data, kind or "png"), "image", data))
+        parts.append(blob(picture_type_of(data, kind), "image", data))
     elif url := plain(getattr(image, "url", None)):
         parts.append({"type": "uri", "modality": "image", "uri": url})
     if revised := plain(getattr(image, "revised_prompt", None)):

@@ -24,9 +24,10 @@ _PICTURES = {"iVBOR": "image/png", "/9j/": "image/jpeg", "UklGR": "image/webp", 
 
 
 def picture_type_of(data: str, kind: Any = None) -> str:
-    """The type of a picture in base64, by its first bytes, else by the `kind` that is said of it."""
-    found = next((mime for beginning, mime in _PICTURES.items() if data.startswith(beginning)), None)
-    return found or mime_type_of(kind, "image")
+    """The type of a picture in base64: the `kind` that is said of it, else by its first bytes."""
+    if kind:
+        return mime_type_of(kind, "image")
+    return next((mime for beginning, mime in _PICTURES.items() if data.startswith(beginning)), "image/*")
 
 
 def mime_type_of(name: Any, modality: str) -> str:
