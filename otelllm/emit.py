@@ -7,7 +7,7 @@ from time import time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
-from opentelemetry.context import get_value
+from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind, StatusCode
 
 from . import semconv
@@ -52,7 +52,8 @@ def use(emitter: Emitter | None) -> None:
 
 def is_suppressed() -> bool:
     """Whether OpenTelemetry's instrumentation is suppressed in the current context."""
-    return bool(get_value("suppress_instrumentation")) or bool(_OTEL_KEY and get_value(_OTEL_KEY))
+    context = get_current()
+    return bool(context.get("suppress_instrumentation")) or bool(_OTEL_KEY and context.get(_OTEL_KEY))
 
 
 try:  # private, but the only name under which `suppress_instrumentation()` of the API can be seen

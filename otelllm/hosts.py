@@ -58,9 +58,27 @@ def key_hash(secret: str) -> str:
     return blake2b(secret.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
-@lru_cache(maxsize=256)
-def endpoint_of(base_url: str, owner: str) -> Endpoint:
-    """Provider, host and port of `base_url`; `owner` is what the client's class says where the host says nothing."""
+REMEMBERED = 256
+_seen: dict[tuple[int, str], tuple[object, Endpoint]] = {}
+
+
+def endpoint_of(base_url: object, owner: str) -> Endpoint:
+    """Provider, host and port of `base_url`; `owner` is what the client's class says where the host says nothing.
+
+    A text, or the URL object of an HTTP library: making its text costs 2 to 10 µs, and it never changes.
+    """
+    if isinstance(base_url, str):
+        return _endpoint(base_url, owner)
+    seen = _seen.get((id(base_url), owner))
+    if seen is None or seen[0] is not base_url:
+        if len(_seen) >= REMEMBERED:
+            _seen.clear()
+        seen = _seen[id(base_url), owner] = base_url, _endpoint(str(base_url), owner)
+    return seen[1]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _endpoint(base_url: str, owner: str) -> Endpoint:
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)

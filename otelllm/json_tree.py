@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-__all__ = ["Tree", "cut_text", "each_part", "each_text", "fit", "fit_messages", "plain", "readable"]
+__all__ = ["Tree", "cut_text", "each_part", "each_text", "fit", "fit_messages", "fits_in_parts", "plain", "readable"]
 
 Tree = Any
 """None, bool, int, float, str, list or dict, as orjson gives them."""
@@ -117,6 +117,21 @@ def each_part(tree: Tree, change: Callable[[Tree], Tree]) -> Tree:
         else change(each)
         for key, each in tree.items()
     }
+
+
+def fits_in_parts(tree: Tree, limit: int) -> bool:
+    """Whether no field of messages or parts is above `limit` bytes: each would be the same after `fit`."""
+    if isinstance(tree, list):
+        return all(fits_in_parts(each, limit) for each in tree)
+    if not isinstance(tree, dict):
+        return _is_within(tree, limit)
+    return all(fits_in_parts(each, limit) if key == "parts" else _is_within(each, limit) for key, each in tree.items())
+
+
+def _is_within(tree: Tree, limit: int) -> bool:
+    if isinstance(tree, str):  # no character is more than 4 bytes
+        return len(tree) * 4 <= limit or len(tree.encode("utf-8", "replace")) <= limit
+    return not isinstance(tree, list | dict) or len(orjson.dumps(tree, readable)) <= limit
 
 
 def each_text(tree: Tree, change: Callable[[str], str], change_key: Callable[[str], str]) -> Tree:

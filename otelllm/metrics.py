@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import semconv
 from .attributes import metric_attributes
@@ -17,7 +17,19 @@ __all__ = ["Instruments"]
 _SECONDS = tuple(0.01 * 2**n for n in range(14))
 _TOKENS = tuple(4.0**n for n in range(14))
 _AGENT_SECONDS = tuple(0.1 * 2**n for n in range(13))
+_SPENT = (semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL)
 _WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
+
+REMEMBERED = 1024
+
+
+class _Sets(NamedTuple):
+    """The attribute sets of calls that are alike, made once: nobody changes them, the SDK copies what it keeps."""
+
+    shared: dict[str, Value]
+    input: dict[str, Value]
+    output: dict[str, Value]
+    spent: dict[str, Value]
 
 
 class Instruments:
@@ -50,10 +62,11 @@ class Instruments:
             ),
         }
         self._cost = meter.create_counter(semconv.METRIC_COST, unit="USD", description="Cost of GenAI operations.")
+        self._known: dict[tuple[object, ...], _Sets] = {}
 
     def record(self, call: Call, error_type: str | None) -> None:
         """What one finished model call adds."""
-        shared = metric_attributes(call, error_type)
+        shared, of_input, of_output, spent = self._sets(call, error_type)
         timing, usage = call.timing, call.reading.usage
         if timing.ended is not None and timing.sent:
             self._duration.record((timing.ended - timing.sent) / 1e9, shared)
@@ -64,18 +77,26 @@ class Instruments:
                 self._gap.record(gap / 1e9, shared)
         if usage is not None and not usage.estimated:  # the standard metric holds the provider's counts only
             if usage.input is not None:
-                self._tokens.record(usage.input, {**shared, semconv.TOKEN_TYPE: "input"})
+                self._tokens.record(usage.input, of_input)
             if usage.output is not None:
-                self._tokens.record(usage.output, {**shared, semconv.TOKEN_TYPE: "output"})
+                self._tokens.record(usage.output, of_output)
         if call.cost is not None and call.cost.usd:
-            spent: dict[str, Value] = {
-                name: shared[name]
-                for name in (semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL)
-                if name in shared
-            }
-            if call.scope.feature:
-                spent[semconv.FEATURE] = call.scope.feature
             self._cost.add(call.cost.usd, spent)
+
+    def _sets(self, call: Call, error_type: str | None) -> _Sets:
+        request, model, feature = call.request.model, call.reading.model, call.scope.feature
+        key = (call.operation, call.provider, request, call.server, model, error_type, feature)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            shared = metric_attributes(call, error_type)
+            spent = {name: shared[name] for name in _SPENT if name in shared}
+            if feature:
+                spent[semconv.FEATURE] = feature
+            of_input, of_output = {**shared, semconv.TOKEN_TYPE: "input"}, {**shared, semconv.TOKEN_TYPE: "output"}
+            found = self._known[key] = _Sets(shared, of_input, of_output, spent)
+        return found
 
     def record_step(self, operation: str, seconds: float, attributes: dict[str, Value]) -> None:
         """The duration of a tool, agent or workflow; other operations have no metric."""

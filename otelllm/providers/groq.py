@@ -35,7 +35,7 @@ class _Groq(Stainless):
     parse_hooks = ("groq._response:BaseAPIResponse._parse",)
 
     def endpoint(self, instance: Any) -> Endpoint:
-        return endpoint_of(str(instance._client.base_url), "groq")
+        return endpoint_of(instance._client.base_url, "groq")
 
 
 PROVIDER = _Groq()

@@ -416,6 +416,20 @@ def test_the_span_limit_counts_all_writes_together():
     assert content.truncated
 
 
+@pytest.mark.parametrize("size", [0, 63, 64, 65, 200])
+@pytest.mark.parametrize("sign", ["a", "ä", "🌍"])
+@pytest.mark.parametrize("make", [message, lambda text: message("") | {"parts": [tool_call({"q": text})]}])
+def test_a_long_conversation_is_cut_where_a_part_is_too_long_and_nowhere_else(make, sign, size):
+    """The short way, which looks at the parts without reading the whole back, and the long one agree."""
+    messages = [message("x" * 40)] * 5 + [make(sign * size)]
+    written_ = written(messages, Capture("full", part_bytes=200))
+    kept = json.loads(written_.attributes[NAME])
+    inner = messages[-1]["parts"][0].get("arguments", sign * size)
+    is_long = len((inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False)).encode()) > 200
+    assert (kept == messages, written_.truncated) == (not is_long, is_long)
+    assert kept[:5] == messages[:5]
+
+
 def test_a_long_error_message_is_cut():
     content = Content(FULL)
     assert content.text("x" * 100_000) == "x" * 65_536

@@ -47,7 +47,7 @@ class _Anthropic(Stainless):
         client = instance._client
         kind: Any = type(client)
         owner, is_sure = _owner(kind)
-        found = endpoint_of(str(client.base_url), owner)
+        found = endpoint_of(client.base_url, owner)
         return found._replace(provider=owner) if is_sure else found
 
     def error_type(self, error: BaseException) -> str | None:

@@ -57,7 +57,7 @@ class _Ollama:
     generator = ""
 
     def endpoint(self, instance: Any) -> Endpoint:
-        return endpoint_of(str(instance._client.base_url), "ollama")
+        return endpoint_of(instance._client.base_url, "ollama")
 
     def receive(self, result: Any) -> Received:
         if hasattr(result, "__next__") or hasattr(result, "__anext__"):

@@ -89,7 +89,7 @@ class _OpenAI(Stainless):
     def endpoint(self, instance: Any) -> Endpoint:
         client = _client(instance)
         kind: Any = type(client)
-        return endpoint_of(str(client.base_url), _owner(kind))
+        return endpoint_of(client.base_url, _owner(kind))
 
     def api_key(self, instance: Any) -> str | None:
         return plain(getattr(_client(instance), "api_key", None))

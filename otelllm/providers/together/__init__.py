@@ -38,7 +38,7 @@ class _Together(Stainless):
     parse_hooks = ("together._response:BaseAPIResponse._parse",)
 
     def endpoint(self, instance: Any) -> Endpoint:
-        return endpoint_of(str(instance._client.base_url), "together_ai")
+        return endpoint_of(instance._client.base_url, "together_ai")
 
 
 PROVIDER = _Together()
