@@ -54,7 +54,7 @@ def _untraced(original: Callable[..., Any], provider: Any = None) -> Any:
 class _Mistral:
     name = "mistralai"
     package = "mistralai"
-    oldest = "1.5"
+    oldest = "1.9.3"
     newest = "3.7"
     methods = (
         *_methods((*_OURS, *_AZURE, *_GOOGLE), "chat:Chat.complete", CHAT),
@@ -99,8 +99,9 @@ class _Mistral:
         if is_timeout(error):
             reading.error_type = "timeout"
             return
-        if (headers := getattr(error, "headers", None)) is not None:
-            self.read_headers(reading, headers)
+        response = getattr(error, "raw_response", None)
+        if response is not None:
+            self.read_headers(reading, response.headers)
         status = getattr(error, "status_code", None)
         said = _body(getattr(error, "body", None))
         if said.get("object") == "error" or "detail" in said:

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 __all__ = ["LAYOUT", "App", "AsyncApp", "SyncApp", "errors", "has", "library", "method", "of"]
 
-LAYOUT = "mistralai.client" if find_spec("mistralai.client") else "mistralai"
+LAYOUT = "mistralai" if find_spec("mistralai.chat") else "mistralai.client"
 library = vars(import_module(f"{LAYOUT}.basesdk"))["httpx"]
 """httpx or httpx2, whichever the SDK is built on."""
 errors = import_module(f"{LAYOUT}.errors" if find_spec(f"{LAYOUT}.errors") else f"{LAYOUT}.models")
 
 
-def has(module: str) -> bool:
+def has(module: str, package: str = LAYOUT) -> bool:
     """Whether this version of the SDK has the surface."""
-    return find_spec(f"{LAYOUT}.{module}") is not None
+    try:
+        return find_spec(f"{package}.{module}") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def of(module: str, name: str) -> Any:
@@ -60,6 +63,10 @@ class SyncApp(SyncDriver):
         self.http = library.Client(verify=tls(), follow_redirects=True)
         self.client = Client(**{**_settings(url), "client": self.http, **options})
 
+    def close(self, stream: Any) -> None:
+        """Call the stream's own close(); older ones can only be left."""
+        stream.close() if hasattr(stream, "close") else stream.__exit__(None, None, None)
+
     def stop(self) -> None:
         """Close the HTTP client; the SDK's has no close."""
         self.http.close()
@@ -74,6 +81,10 @@ class AsyncApp(AsyncDriver):
         super().__init__()
         self.http = library.AsyncClient(verify=tls(), follow_redirects=True)
         self.client = AsyncClient(**{**_settings(url), "async_client": self.http, **options})
+
+    def close(self, stream: Any) -> None:
+        """Call the stream's own close(); older ones can only be left."""
+        self._await(stream.close() if hasattr(stream, "close") else stream.__aexit__(None, None, None))
 
     def stop(self) -> None:
         """Close the HTTP client and the loop."""

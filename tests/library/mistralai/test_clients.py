@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import pickle
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,9 +89,7 @@ def globally(otel: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MISTRAL_SDK_TELEMETRY", "global")
 
 
-traces_itself = pytest.mark.skipif(
-    find_spec(f"{LAYOUT}._hooks.tracing") is None, reason="mistralai before 1.10 writes no spans of its own"
-)
+traces_itself = pytest.mark.skipif(not has("_hooks.tracing"), reason="mistralai before 1.10 writes no spans of its own")
 
 
 def _scopes(otel: Telemetry) -> list[str]:
@@ -127,7 +124,7 @@ def test_the_sdks_own_spans_are_left_alone_where_there_is_none_of_ours(
 
 
 @traces_itself
-@pytest.mark.skipif(not find_spec("mistralai.extra.observability.telemetry"), reason="not in this version")
+@pytest.mark.skipif(not has("extra.observability.telemetry", "mistralai"), reason="not in this version")
 def test_spans_that_the_app_sends_to_a_place_of_their_own_are_left_alone(
     otel: Telemetry, app: App, provider: Provider
 ) -> None:
