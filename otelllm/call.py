@@ -212,6 +212,8 @@ class Call:
     ending: Ending | None = None
     """Only for streams."""
     cost: Cost | None = None
+    response: Any = None
+    """The HTTP response, from when it came until its headers are read; only where the SDK gives it to nobody."""
     captures: bool = False
     """Whether content is read from this call at all."""
     span: Any = None

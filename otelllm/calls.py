@@ -22,6 +22,7 @@ from .errors import KillSwitchOn
 from .flow import run
 from .generators import AsyncStandIn, StandIn, read_on
 from .hosts import key_hash
+from .http_answers import ASKED_BY
 from .managers import Entering
 from .safely import safely
 from .scope import current
@@ -345,7 +346,8 @@ class _Begun:
 
     def _context(self) -> Context:
         span = self._record.span
-        return set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
+        context = set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
+        return set_value(ASKED_BY, self.call, context) if getattr(self._provider, "answers", ()) else context
 
     def led(self, result: Any) -> Any:
         """`result`; a generator sends at its first read, and has our span as the current one then."""

@@ -49,9 +49,7 @@ def run(call: Call, provider: Provider, surface: Surface, stages: Stages, end: E
 
 def _receive(call: Call, provider: Provider, surface: Surface, end: End, received: Received) -> bool:
     """Read what came back; whether a relay ends the call later."""
-    if received.response is not None:
-        with safely("reading headers"):
-            provider.read_headers(call.reading, received.response.headers)
+    _read_headers(call, provider, received.response)
     if received.kind == "whole":
         call.timing.ended = now()
         surface.read_response(call.reading, received.body, call.captures)
@@ -64,6 +62,13 @@ def _receive(call: Call, provider: Provider, surface: Surface, end: End, receive
     return True
 
 
+def _read_headers(call: Call, provider: Provider, response: Any) -> None:
+    noted, call.response = call.response, None  # kept any longer, it would tie a stream into a cycle
+    if (response := response if response is not None else noted) is not None:
+        with safely("reading headers"):
+            provider.read_headers(call.reading, response.headers)
+
+
 def _fail(call: Call, provider: Provider, surface: Surface, end: End, error: BaseException) -> None:
     call.timing.ended = now()
     call.error = error
@@ -71,6 +76,7 @@ def _fail(call: Call, provider: Provider, surface: Surface, end: End, error: Bas
         call.verdict = "block"
     if call.request.stream:
         call.ending = "blocked" if call.verdict == "block" else "cancelled" if is_cancellation(error) else "broken"
+    _read_headers(call, provider, None)
     with safely("reading an error"):
         provider.read_error(call.reading, error, surface, call.captures)
     _end(call, end)

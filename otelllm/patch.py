@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from .calls import Calls
+from .http_answers import noted
 from .safely import safely
 from .spec import Framework, Hook, OwnSpans, Provider
 from .supported import installed, outside, span
@@ -77,6 +78,8 @@ class Patch:
             yield method.target, method.optional, partial(self._replace, method.target, make)
         for hook in provider.parse_hooks:
             yield hook, True, partial(self._replace, hook, self.calls.parse_hook)
+        for answer in getattr(provider, "answers", ()):
+            yield answer, True, partial(self._replace, answer, noted)
         for own in getattr(provider, "own_spans", ()):
             target, instead = own if isinstance(own, OwnSpans) else (own, _nothing)
             yield target, True, partial(self._replace, target, partial(self.calls.silenced, instead))

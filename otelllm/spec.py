@@ -165,6 +165,11 @@ class Provider(Protocol):
     May be left out.
     """
 
+    answers: tuple[str, ...]
+    """Methods `module:Class.method` that give the HTTP response within a call, where the SDK gives it to nobody else:
+    its headers are read. May be left out.
+    """
+
     def endpoint(self, instance: Any) -> Endpoint:
         """Where this resource's client sends its calls."""
 

@@ -79,6 +79,11 @@ class _Mistral:
     parse_hooks = ()
     iterator = "generator"
     generator = "stream_events"
+    answers = tuple(
+        f"{package}.basesdk:BaseSDK.{name}"
+        for package in (*_OURS, *_AZURE, *_GOOGLE)
+        for name in ("do_request", "do_request_async")
+    )
     own_spans = (
         OwnSpans("mistralai.client._hooks.tracing:get_or_create_otel_tracer", _untraced),
         OwnSpans("mistralai._hooks.tracing:TracingHook.before_request", _unspanned),
@@ -99,10 +104,9 @@ class _Mistral:
         if is_timeout(error):
             reading.error_type = "timeout"
             return
-        response = getattr(error, "raw_response", None)
-        if response is not None:
-            self.read_headers(reading, response.headers)
         status = getattr(error, "status_code", None)
+        if status is None and type(error).__name__ == "HTTPValidationError":  # older ones don't say
+            status = 422
         said = _body(getattr(error, "body", None))
         if said.get("object") == "error" or "detail" in said:
             reading.error_type = _error_type(said) or (str(status) if status and status >= 400 else "error")

@@ -14,7 +14,7 @@ from driving import AsyncDriver, SyncDriver, tls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LAYOUT", "App", "AsyncApp", "SyncApp", "errors", "has", "library", "method", "of"]
+__all__ = ["IS_CLOSED", "LAYOUT", "App", "AsyncApp", "SyncApp", "errors", "has", "library", "method", "of"]
 
 LAYOUT = "mistralai" if find_spec("mistralai.chat") else "mistralai.client"
 library = vars(import_module(f"{LAYOUT}.basesdk"))["httpx"]
@@ -28,6 +28,10 @@ def has(module: str, package: str = LAYOUT) -> bool:
         return find_spec(f"{package}.{module}") is not None
     except ModuleNotFoundError:
         return False
+
+
+IS_CLOSED = LAYOUT == "mistralai"
+"""The types of 1.x know no variants but their own: what is newer is refused before anybody sees it."""
 
 
 def of(module: str, name: str) -> Any:

@@ -10,7 +10,7 @@ from wire.server import sse, whole
 
 from otelllm import semconv
 
-from .app import has, of
+from .app import IS_CLOSED, has, of
 from .surfaces import ARGUMENTS, MODEL, QUESTION, TEXT, answer, call
 
 if TYPE_CHECKING:
@@ -156,13 +156,18 @@ OUTPUTS: list[tuple[str, list[list[dict[str, Any]]]]] = [
         {"type": "reasoning", "content": "Skagen's light."}, _said(WHEN), PAGE, _said("."),
     ]]),
 ]  # fmt: skip
+_NEWER = {"chat_references.json", "chat_stream_references.sse", "conversation_stream_search.sse"}
 _NEEDS = {"conversation": "conversations", "transcription": "transcriptions", "ocr": "ocr", "moderation": "ocr",
           "classification": "ocr"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("file", "expected"),
-    [row for row in OUTPUTS if has(_NEEDS.get(row[0].split(".")[0].split("_")[0], "chat"))],
+    [
+        row
+        for row in OUTPUTS
+        if has(_NEEDS.get(row[0].split(".")[0].split("_")[0], "chat")) and not (IS_CLOSED and row[0] in _NEWER)
+    ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_came_is_kept(
@@ -176,6 +181,7 @@ def test_what_came_is_kept(
     assert {message["role"] for message in messages} == {"assistant"}
 
 
+@pytest.mark.skipif(IS_CLOSED, reason="the types of 1.x refuse it")
 @pytest.mark.parametrize("file", ["agent_messages.json", "agent_stream_messages.sse"])
 def test_an_agent_that_runs_tools_says_several_messages(
     otel: Telemetry, app: App, provider: Provider, file: str

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from otelllm import semconv
 
-from .app import has
+from .app import IS_CLOSED, has
 from .surfaces import answer
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Case:
     file: str
     expected: dict[str, Any]
     needs: str = "chat"
-    more: dict[str, Any] = field(default_factory=dict)
+    is_newer: bool = False
+    """Of a shape that the types of 1.x refuse."""
 
     def __str__(self) -> str:
         return self.file
@@ -78,11 +79,11 @@ CASES = [
     Case("chat_stream_tools_zero_index.sse", TOOLS),
     Case("chat_thinking.json", THOUGHT),
     Case("chat_stream_thinking.sse", THOUGHT),
-    Case("chat_references.json", PLAIN),
-    Case("chat_stream_references.sse", PLAIN),
+    Case("chat_references.json", PLAIN, is_newer=True),
+    Case("chat_stream_references.sse", PLAIN, is_newer=True),
     Case("chat_two.json", {**PLAIN, FINISH: ("stop", "length"), OWN: None}),
     Case("chat_stream_two.sse", {**PLAIN, FINISH: ("stop", "length"), OWN: ("stop", "model_length")}),
-    Case("agent_messages.json", {**PLAIN, semconv.AGENT_ID: "ag_1"}),
+    Case("agent_messages.json", {**PLAIN, semconv.AGENT_ID: "ag_1"}, is_newer=True),
     Case("agent_stream_messages.sse", {**PLAIN, semconv.AGENT_ID: "ag_1"}),
     Case("fim.json", {**_tokens(15, 6), semconv.OPERATION: "text_completion"}),
     Case("fim_stream.sse", {**_tokens(15, 6), semconv.OPERATION: "text_completion"}),
@@ -92,9 +93,9 @@ CASES = [
     Case("conversation_tools.json", {**CONVERSED, **_tokens(91, 29), FINISH: ("tool_call",)}, "conversations"),
     Case("conversation_search.json", SEARCHED, "conversations"),
     Case("conversation_stream.sse", {**MESSAGE, **_tokens(429, 24), FINISH: ("stop",)}, "conversations"),
-    Case("conversation_stream_tools.sse", {**CONVERSED, **AGENT, **_tokens(91, 29), FINISH: ("tool_call",)},
+    Case("conversation_stream_tools.sse", {**CONVERSED, **_tokens(91, 29), FINISH: ("tool_call",)},
          "conversations"),
-    Case("conversation_stream_search.sse", SEARCHED, "conversations"),
+    Case("conversation_stream_search.sse", SEARCHED, "conversations", is_newer=True),
     Case("ocr.json", {OTHER + "pages": 2, semconv.RESPONSE_MODEL: "mistral-ocr-2512", STATUS: "exact"}, "ocr"),
     Case("moderation.json", {semconv.RESPONSE_ID: "4d71ae510af942108ef7344f903e2b88"}, "ocr"),
     Case("classification.json", {semconv.RESPONSE_MODEL: "ft:classifier:1"}, "ocr"),
@@ -104,10 +105,12 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if has(case.needs)], ids=str)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if has(case.needs) and not (case.is_newer and IS_CLOSED)], ids=str
+)
 def test_what_the_answer_says(otel: Telemetry, app: App, provider: Provider, case: Case) -> None:
     """Counts, ids, model and finish reasons are those of the bytes, each with its type; what was not said is absent."""
-    answer(app, provider, case.file, **case.more)
+    answer(app, provider, case.file)
     found = dict(otel.attributes)
     assert {name: found.get(name) for name in case.expected} == case.expected
     assert (found.get(semconv.STREAM_END) == "complete") is case.file.endswith(".sse")

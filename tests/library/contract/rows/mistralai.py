@@ -27,6 +27,7 @@ FACTS = {
     semconv.USAGE_INPUT: 1200,
     semconv.USAGE_CACHE_READ: 1024,
     semconv.USAGE_OUTPUT: 50,
+    semconv.PROVIDER_REQUEST_ID: "req_wire",
 }
 TEXT = "The lighthouse at Skagen was lit in 1858."
 COMMON: dict[str, Any] = {
@@ -35,10 +36,9 @@ COMMON: dict[str, Any] = {
     "refusal": (429, files.body("mistral/error_429.json")),
     "refusal_type": "rate_limited",
 }
-# The SDK opens its stream with "x-request-id" for every row of these.
 STREAMED: dict[str, Any] = {
     "events": tuple(files.events("mistral/chat_stream.sse")),
-    "stream_facts": {**FACTS, semconv.PROVIDER_REQUEST_ID: "req_wire"},
+    "stream_facts": FACTS,
     "stream_text": TEXT,
     "head": 3,
     "taken": 3,
