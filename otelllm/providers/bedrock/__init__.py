@@ -14,11 +14,12 @@ from ...call import Reading, Request
 from ...fields import field
 from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Received, Selected, Surface
+from .bodies import watch_body
 from .converse import CONVERSE, CONVERSE_STREAM
 from .invoke import invoked
 from .metadata import error_type, read_answered
 from .offline import answering
-from .watch import watch_body, watch_events
+from .streams import watch_events
 
 __all__ = ["PROVIDER"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...call import Message, Part
@@ -11,7 +11,9 @@ from ...estimate import size_of
 from ...fields import field
 from ...parts import as_list, text, tool_call
 
-__all__ = ["content_parts", "messages_of", "server_call", "server_result", "text_size", "tool_definitions"]
+__all__ = [
+    "content_parts", "messages_of", "result_of", "server_call", "server_result", "text_size", "tool_definitions",
+]  # fmt: skip
 
 # Formats whose MIME type is not simply "modality/format".
 _TYPES = {
@@ -66,17 +68,22 @@ def server_call(call_id: Any, name: Any, given: Any) -> Part:
 
 
 def _tool_result(block: Any) -> list[Part]:
-    content = field(block, "content")
-    pieces = as_list(content)
-    response: Any = content_parts(pieces)
-    if len(pieces) == 1:  # by far the most: a text, or a structure
-        response = next((pieces[0][name] for name in ("text", "json") if name in pieces[0]), response)
-    if isinstance(kind := field(block, "type"), str):
+    response, kind = result_of(as_list(field(block, "content"))), field(block, "type")
+    if isinstance(kind, str) and kind != "tool_result":
         return [server_result(field(block, "toolUseId"), kind, response)]
     part: Part = {"type": "tool_call_response", "id": field(block, "toolUseId"), "response": response}
     if field(block, "status") == "error":
         part["is_error"] = True
     return [part]
+
+
+def result_of(pieces: Sequence[Any]) -> Any:
+    """What a tool gave: by far the most are one text or one structure."""
+    if len(pieces) == 1 and isinstance(pieces[0], Mapping):
+        for name in ("text", "json"):
+            if name in pieces[0]:
+                return pieces[0][name]
+    return content_parts(pieces)
 
 
 def server_result(call_id: Any, kind: str, content: Any) -> Part:
@@ -115,6 +122,7 @@ _READERS: dict[str, Callable[[Any], list[Part]]] = {
     "searchResult": lambda block: content_parts(field(block, "content")),
     "json": lambda block: [{"type": "json", "content": block}],
     "cachePoint": lambda _: [],
+    "SDK_UNKNOWN_MEMBER": lambda block: [{"type": field(block, "name")}],  # what this botocore does not know
 }
 
 

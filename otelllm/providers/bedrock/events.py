@@ -11,7 +11,7 @@ from ...capture import blob
 from ...estimate import size_of
 from ...parts import arguments_of, as_list, text, tool_call
 from ...spec import Delta
-from .blocks import server_call, server_result
+from .blocks import result_of, server_call, server_result
 from .parameters import tier_of
 from .usage import read_usage
 
@@ -129,8 +129,17 @@ def _fold_delta(reading: Reading, blocks: _Blocks, index: Any, delta: Any, captu
             if captures and isinstance(data := (said.get("source") or {}).get("bytes"), bytes):
                 block.data.append(data)
         elif kind == "toolResult" and captures:
-            block.results += [dict(one) for one in as_list(said)]
+            for one in as_list(said):
+                _add_result(block.results, one)
     return found
+
+
+def _add_result(results: list[Part], piece: Any) -> None:
+    """Texts come in fragments, structures whole."""
+    if isinstance(more := piece.get("text"), str) and results and "text" in results[-1]:
+        results[-1]["text"] += more
+    else:
+        results.append(dict(piece))
 
 
 def _keep(reading: Reading, block: _Block, piece: Any, captures: bool) -> None:
@@ -166,7 +175,5 @@ def _parts(block: _Block) -> list[Part]:
     if block.kind == "image":
         return [blob(f"image/{block.own or '*'}", "image", b"".join(block.data))] if block.data else []
     if block.kind == "toolResult":
-        texts = [one["text"] for one in block.results if isinstance(one.get("text"), str)]
-        given = "".join(texts) if texts else [one.get("json") for one in block.results]
-        return [server_result(block.id, block.own or "tool_result", given)]
+        return [server_result(block.id, block.own or "tool_result", result_of(block.results))]
     return []

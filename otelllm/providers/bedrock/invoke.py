@@ -53,7 +53,7 @@ class _Invoke:
         forget_static(reading)
 
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        payload = chunk["chunk"]["bytes"] if "chunk" in chunk else b""
+        payload = (chunk.get("chunk") or {}).get("bytes") or b""
         if not payload.startswith(b"{"):
             return 0
         said = orjson.loads(payload)

@@ -125,3 +125,9 @@ class AsyncApp(AsyncDriver):
 
 
 App = SyncApp | AsyncApp
+
+
+def knows(client: Any, shape: str, member: str) -> bool:
+    """Whether this botocore's description of the service has the member; what it lacks is dropped by its parser."""
+    model = client.meta.service_model
+    return shape in model.shape_names and member in model.shape_for(shape).members

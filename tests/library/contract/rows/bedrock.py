@@ -13,6 +13,7 @@ from otelllm import semconv
 
 __all__ = ["ROWS"]
 
+EMBEDDER = "amazon.titan-embed-text-v2:0"
 TEXT = "The lighthouse at Skagen was lit in 1858."
 FACTS = {
     semconv.RESPONSE_ID: None,
@@ -23,6 +24,11 @@ FACTS = {
     semconv.USAGE_CACHE_READ: 7000,
     semconv.USAGE_CACHE_WRITE: 502,
     semconv.USAGE_OUTPUT: 503,
+}
+KNOWN_AT_ONCE = {
+    semconv.RESPONSE_ID: "msg_bdrk_01wire",
+    semconv.RESPONSE_MODEL: "claude-sonnet-4-5-20250929",
+    semconv.USAGE_CACHE_WRITE_1H: 500,
 }
 COMMON: dict[str, Any] = {
     "apps": (SyncApp, AsyncApp),
@@ -53,6 +59,11 @@ def _invoke(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return client.app.reading(asking.invoke_model), asked
 
 
+def _embed(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    asking = client.app.reading(_client(client, timeout_s).invoke_model)
+    return asking, {"modelId": EMBEDDER, "body": json.dumps({"inputText": "Skagen"})}
+
+
 ROWS = [
     Row(
         name="bedrock converse", ask=_converse, span=f"chat {MODEL}", **COMMON,
@@ -60,5 +71,17 @@ ROWS = [
         events=tuple(frames.events("bedrock/converse_stream.jsonl")), stream_facts=FACTS, stream_text=TEXT,
         head=3, taken=3, started="The lighthouse at Skagen was ",
         started_facts={semconv.PROVIDER_REQUEST_ID: "req_stream"},
+    ),
+    Row(
+        name="bedrock invoke", ask=_invoke, span=f"chat {MODEL}", **COMMON,
+        answer=files.body("bedrock/invoke.json"), facts={**FACTS, **KNOWN_AT_ONCE}, text=TEXT,
+        events=tuple(frames.events("bedrock/invoke_stream.jsonl", chunks=True)),
+        stream_facts={**FACTS, **KNOWN_AT_ONCE}, stream_text=TEXT,
+        head=3, taken=3, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
+    ),
+    Row(
+        name="bedrock embeddings", ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,
+        answer=b'{"embedding": [0.1, 0.2, 0.3], "inputTextTokenCount": 9}', speaks=False,
+        facts={semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None, semconv.EMBEDDINGS_DIMENSIONS: 3},
     ),
 ]  # fmt: skip
