@@ -132,10 +132,11 @@ def uv(*arguments: str, given: str | None = None) -> str:
 
 
 def _registry() -> dict[str, str]:
-    """The process's environment, and pip's index and certificate under the names that uv reads."""
+    """The process's environment, and pip's index, folder of wheels and certificate under the names that uv reads."""
     settings = dict(os.environ)
     said = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
-    for name, ours in (("index-url", "UV_DEFAULT_INDEX"), ("cert", "SSL_CERT_FILE")):
+    names = (("index-url", "UV_DEFAULT_INDEX"), ("find-links", "UV_FIND_LINKS"), ("cert", "SSL_CERT_FILE"))
+    for name, ours in names:
         for value in re.findall(rf"^\S*\.{name}='([^']*)'$", said.stdout, re.MULTILINE):
             settings.setdefault(ours, value)
     return settings

@@ -55,6 +55,7 @@ class _Cohere:
     name = "cohere"
     package = "cohere"
     oldest = "5.16"
+    newest = "7.3"
     methods = (
         *_pair(f"{_V2}.chat", CHAT),
         *_pair(f"{_V2}.chat_stream", CHAT_STREAM, enters=True),

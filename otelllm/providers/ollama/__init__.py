@@ -48,6 +48,7 @@ class _Ollama:
     name = "ollama"
     package = "ollama"
     oldest = "0.4"
+    newest = "0.6"
     methods = (
         Method("ollama._client:Client._request", CHAT, select=_select),
         Method("ollama._client:AsyncClient._request", CHAT, asynchronous=True, select=_select),
