@@ -107,7 +107,7 @@ class _Mistral:
         status = getattr(error, "status_code", None)
         if status is None and type(error).__name__ == "HTTPValidationError":  # older ones don't say
             status = 422
-        said = _body(getattr(error, "body", None))
+        said = _body(getattr(error, "body", None)) or _refused(error)
         if said.get("object") == "error" or "detail" in said:
             reading.error_type = _error_type(said) or (str(status) if status and status >= 400 else "error")
         elif isinstance(status, int) and status >= 400:
@@ -146,6 +146,13 @@ def _body(body: Any) -> dict[str, Any]:
     if isinstance(said, dict) and isinstance(said.get("data"), dict):
         said = said["data"]
     return said if isinstance(said, dict) else {}
+
+
+def _refused(error: BaseException) -> dict[str, Any]:
+    """An error inside a stream, as older SDKs raise it: pydantic's, that it is none of their types."""
+    errors: Any = getattr(error, "errors", None)
+    causes = (one.get("input") for one in errors(include_url=False)) if callable(errors) else ()
+    return next((one for one in causes if isinstance(one, dict) and one.get("object") == "error"), {})
 
 
 def _error_type(said: dict[str, Any]) -> str | None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from wire import files
+from wire.server import sse, whole
 
 from otelllm import semconv
 
-from .app import IS_CLOSED, has
+from .app import IS_CLOSED, has, method
 from .surfaces import answer
 
 if TYPE_CHECKING:
@@ -164,3 +166,21 @@ def test_what_was_asked_of_a_conversation(otel: Telemetry, app: App, provider: P
     settings = {name: value for name, value in REQUEST.items() if name != "n"}
     answer(app, provider, "conversation.json", completion_args=settings)
     assert {name: otel.attributes.get(name) for name in ASKED} == ASKED
+
+
+@pytest.mark.skipif(not has("conversations"), reason="not in this version")
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("verb", ["append", "restart"])
+def test_a_conversation_goes_on(otel: Telemetry, app: App, provider: Provider, verb: str, streamed: bool) -> None:
+    """From its end, or from an entry: what the answer names is the conversation now; begun again it is another one."""
+    file = "conversation_stream.sse" if streamed else "conversation.json"
+    body = files.body(f"mistral/{file}")
+    provider.reply(sse(files.events(f"mistral/{file}")) if streamed else whole(body))
+    called = method(app.client, app.client.beta.conversations, f"{verb}_stream" if streamed else verb)
+    more = {"from_entry_id": "msg_1"} if verb == "restart" else {}
+    got = app.call(called, conversation_id="conv_old", inputs="And then?", **more)
+    if streamed:
+        app.read(got)
+    assert otel.span.name == "chat"
+    assert {name: otel.attributes.get(name) for name in MESSAGE} == MESSAGE
+    assert otel.attributes[semconv.USAGE_INPUT] == 429

@@ -56,11 +56,6 @@ def _chat(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return called, {"model": MODEL, "messages": [QUESTION], **_timeout(timeout_s)}
 
 
-def _agents(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    called = method(client, client.agents, "stream" if streamed else "complete")
-    return called, {"agent_id": "ag_1", "messages": [QUESTION], **_timeout(timeout_s)}
-
-
 def _fim(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     called = method(client, client.fim, "stream" if streamed else "complete")
     return called, {"model": CODER, "prompt": "def lit():", "suffix": "print(lit())", **_timeout(timeout_s)}
@@ -79,11 +74,6 @@ def _conversation(client: Any, *, streamed: bool, timeout_s: float | None) -> An
 def _append(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     called = method(client, client.beta.conversations, "append_stream" if streamed else "append")
     return called, {"conversation_id": "conv_1", "inputs": "When?", **_timeout(timeout_s)}
-
-
-def _restart(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    called = method(client, client.beta.conversations, "restart_stream" if streamed else "restart")
-    return called, {"conversation_id": "conv_1", "from_entry_id": "msg_1", "inputs": "When?", **_timeout(timeout_s)}
 
 
 def _ocr(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
@@ -132,16 +122,6 @@ ROWS = [
         text=TEXT,
     ),
     Row(
-        name="mistralai agents",
-        ask=_agents,
-        span="chat",
-        **COMMON,
-        **STREAMED,
-        answer=files.body("mistral/chat.json"),
-        facts={**FACTS, semconv.AGENT_ID: "ag_1"},
-        text=TEXT,
-    ),
-    Row(
         name="mistralai fim",
         ask=_fim,
         span=f"text_completion {CODER}",
@@ -176,7 +156,6 @@ if has("conversations"):
     ROWS += [
         Row(name="mistralai start", ask=_conversation, span=f"chat {MODEL}", **COMMON, **CONVERSATION),
         Row(name="mistralai append", ask=_append, span="chat", **COMMON, **CONVERSATION),
-        Row(name="mistralai restart", ask=_restart, span="chat", **COMMON, **CONVERSATION),
     ]
 if has("ocr"):
     ROWS += [
