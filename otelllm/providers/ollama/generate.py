@@ -62,8 +62,10 @@ class _Generate:
         state = state_of(reading)
         if self.operation == semconv.CHAT:
             message = members(said.get("message"))
-            delta = _fold_calls(reading, state, message.get("tool_calls"), captures)
-            return max(delta, _fold_texts(reading, state, message.get("thinking"), message.get("content"), captures))
+            found = _fold_texts(reading, state, message.get("thinking"), message.get("content"), captures)
+            if calls := message.get("tool_calls"):
+                found = max(found, _fold_calls(reading, state, calls, captures))
+            return found
         drawn = said.get("image")
         if isinstance(drawn, str) and drawn:
             reading.attributes[semconv.OUTPUT_TYPE] = "image"
