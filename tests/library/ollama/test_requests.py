@@ -133,6 +133,7 @@ def test_functions_of_the_module_bound_before_us(
     bound_early(MODEL, QUESTION)
     list(ollama.chat(MODEL, QUESTION, stream=True))
     ollama.embed("all-minilm", "Skagen")
+    client._client._transport.close()
     assert [it.name for it in otel.spans] == [f"chat {MODEL}", f"chat {MODEL}", "embeddings all-minilm"]
 
 
