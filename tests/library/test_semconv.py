@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from otelllm import semconv
+from otelllm.openai_format.items import input_messages, output_parts
 from otelllm.openai_format.messages import chat_message, tool_definitions
-from otelllm.providers.openai.items import input_messages, output_parts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # their names are marked so while they move house

@@ -15,13 +15,13 @@ from ...openai_format.completions import COMPLETIONS
 from ...openai_format.embeddings import EMBEDDINGS
 from ...openai_format.images import IMAGES
 from ...openai_format.moderations import MODERATIONS
+from ...openai_format.responses import RESPONSES
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...spec import Endpoint, Method, Received, Surface
 from ...stainless import Stainless, decoded, given, pair, plain
 from .realtime import client_of, select, watch
 from .realtime_events import SESSIONS
-from .responses import RESPONSES
 from .stored import STORED
 
 __all__ = ["PROVIDER"]

@@ -8,8 +8,8 @@ from typing import Any
 from ... import semconv
 from ...call import Reading, Request
 from ...openai_format.parameters import read_common
+from ...openai_format.responses import RESPONSES, TERMINAL
 from ...spec import Delta
-from .responses import RESPONSES, TERMINAL
 
 __all__ = ["STORED"]
 

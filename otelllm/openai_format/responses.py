@@ -7,18 +7,18 @@ from typing import Any
 
 import orjson
 
-from ... import semconv
-from ...call import Message, Part, Reading, Request
-from ...estimate import size_of
-from ...fields import field
-from ...openai_format.chat import output_type, read_attributes
-from ...openai_format.messages import content_parts, text_size, tool_definitions
-from ...openai_format.parameters import read_common
-from ...openai_format.usage import merge_usage, read_usage
-from ...parts import as_list, text
-from ...spec import Delta
-from ...stainless import merged, plain, read_error_body
+from .. import semconv
+from ..call import Message, Part, Reading, Request
+from ..estimate import size_of
+from ..fields import field
+from ..parts import as_list, text
+from ..spec import Delta
+from ..stainless import merged, plain, read_error_body
+from .chat import output_type, read_attributes
 from .items import input_messages, output_parts
+from .messages import content_parts, text_size, tool_definitions
+from .parameters import read_common
+from .usage import merge_usage, read_usage
 
 __all__ = ["RESPONSES", "TERMINAL"]
 
@@ -30,14 +30,18 @@ _CONTENT = {"response.output_text.delta", *_SOUND, "response.output_audio_transc
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-class _Responses:
+class Responses:
     operation = semconv.CHAT
+
+    def __init__(self, *, api_type: str | None = "responses") -> None:
+        self.api_type = api_type
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         kwargs = merged(kwargs)
         request = read_common(kwargs)
         found = request.attributes
-        found[semconv.OPENAI_API_TYPE] = "responses"
+        if self.api_type is not None:
+            found[semconv.OPENAI_API_TYPE] = self.api_type
         if previous := plain(kwargs.get("previous_response_id")):
             found[semconv.REQUEST_PREVIOUS_RESPONSE_ID] = previous
         if effort := plain(field(kwargs.get("reasoning"), "effort")):
@@ -199,4 +203,4 @@ def _answer(request: Request, content: str) -> bytes:
     )  # fmt: skip
 
 
-RESPONSES = _Responses()
+RESPONSES = Responses()

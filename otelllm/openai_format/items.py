@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...call import Message, Part
-from ...fields import field
-from ...openai_format.messages import content_parts, plain_data
-from ...parts import as_list, text, tool_call
+from ..call import Message, Part
+from ..fields import field
+from ..parts import as_list, text, tool_call
+from .messages import content_parts, plain_data
 
 __all__ = ["input_messages", "output_parts"]
 
