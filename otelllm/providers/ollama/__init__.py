@@ -18,7 +18,7 @@ from ...stainless import is_timeout, offline
 from .embed import EMBED
 from .generate import CHAT, GENERATE
 from .systemone import SYSTEM_ONE
-from .wire import Wire, read_end, state_of
+from .wire import read_end, state_of, told_to
 
 __all__ = ["PROVIDER"]
 
@@ -39,7 +39,7 @@ def _select(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     kind, *rest = args
 
     def sent(reading: Reading) -> tuple[Any, ...]:
-        return (Wire(kind, reading), *rest)
+        return (told_to(kind, reading), *rest)
 
     return Selected(surface, kwargs["json"], lazy="inner" if kwargs.get("stream") else "", args=sent)
 

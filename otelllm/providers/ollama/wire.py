@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import update_wrapper
 from typing import Any
 
 from ...call import Part, Reading, Usage
 from ...fields import members
 from ...semconv import SERVER_TIMING
 
-__all__ = ["State", "Wire", "count", "read_end", "said_by", "state_of"]
+__all__ = ["State", "count", "read_end", "said_by", "state_of", "told_to"]
 
 _DURATIONS = {
     "total_duration": "total",
@@ -41,19 +42,15 @@ def state_of(reading: Reading) -> State:
     return state
 
 
-class Wire:
-    """Stands in for a response class: makes the SDK's own objects, and keeps what they are made of."""
+def told_to(kind: Callable[..., Any], reading: Reading) -> Callable[..., Any]:
+    """Stands in for the response class `kind`, by its name: makes the SDK's own objects, and keeps their JSON."""
+    told = state_of(reading).told
 
-    __slots__ = ("_kind", "_told")
+    def make(**part: Any) -> Any:
+        told.append(part)
+        return kind(**part)
 
-    def __init__(self, kind: Callable[..., Any], reading: Reading) -> None:
-        self._kind = kind
-        self._told = state_of(reading).told
-
-    def __call__(self, **part: Any) -> Any:
-        """The SDK's object of one JSON object of the wire."""
-        self._told.append(part)
-        return self._kind(**part)
+    return update_wrapper(make, kind, assigned=("__module__", "__name__", "__qualname__"), updated=())
 
 
 def said_by(reading: Reading, body: Any) -> Mapping[str, Any]:
