@@ -12,7 +12,8 @@ from ...fields import field
 from ...parts import as_list, text, tool_call
 
 __all__ = [
-    "content_parts", "messages_of", "result_of", "server_call", "server_result", "text_size", "tool_definitions",
+    "citation", "content_parts", "messages_of", "result_of", "server_call", "server_result", "text_size",
+    "tool_definitions",
 ]  # fmt: skip
 
 # Formats whose MIME type is not simply "modality/format".
@@ -99,7 +100,15 @@ def _reasoning(block: Any) -> list[Part]:
 
 
 def _cited(block: Any) -> list[Part]:
-    return [text("".join(str(field(one, "text") or "") for one in as_list(field(block, "content"))))]
+    part = text("".join(str(field(one, "text") or "") for one in as_list(field(block, "content"))))
+    if citations := [citation(one) for one in as_list(field(block, "citations"))]:
+        part["citations"] = citations
+    return [part]
+
+
+def citation(said: Any) -> Part:
+    """What a text is taken from; the words there are in the documents that were sent."""
+    return {name: value for name in ("title", "source", "location") if (value := field(said, name)) is not None}
 
 
 def _guarded(block: Any) -> list[Part]:

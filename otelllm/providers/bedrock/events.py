@@ -9,9 +9,10 @@ from typing import Any
 from ...call import Message, Part, Reading
 from ...capture import blob
 from ...estimate import size_of
+from ...fields import members
 from ...parts import arguments_of, as_list, text, tool_call
 from ...spec import Delta
-from .blocks import result_of, server_call, server_result
+from .blocks import citation, result_of, server_call, server_result
 from .parameters import tier_of
 from .usage import read_usage
 
@@ -62,6 +63,7 @@ class _Block:
     pieces: list[str] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
     results: list[Part] = field(default_factory=list)
+    citations: list[Part] = field(default_factory=list)
 
 
 _Blocks = dict[tuple[Any, str], _Block]
@@ -74,7 +76,7 @@ def fold_event(reading: Reading, event: Any, captures: bool) -> Delta:
         reading.partial = {}
     blocks: _Blocks = reading.partial
     found: Delta = 0
-    for kind, said in event.items():
+    for kind, said in members(event).items():
         if not isinstance(said, Mapping):
             continue
         if kind == "contentBlockDelta":
@@ -109,12 +111,15 @@ def _begin(blocks: _Blocks, index: Any, start: Any) -> Delta:
 def _fold_delta(reading: Reading, blocks: _Blocks, index: Any, delta: Any, captures: bool) -> Delta:
     found: Delta = 0
     for kind, said in delta.items() if isinstance(delta, Mapping) else ():
-        if kind == "citation" or said is None:
+        if said is None:
             continue
-        block = blocks.get((index, kind))
+        own = "text" if kind == "citation" else kind
+        block = blocks.get((index, own))
         if block is None:
-            block = blocks[index, kind] = _Block(kind)
-        if kind == "text":
+            block = blocks[index, own] = _Block(own)
+        if kind == "citation":
+            block.citations.append(citation(said))
+        elif kind == "text":
             _keep(reading, block, said, captures)
             found = 2 if said else found
         elif kind == "toolUse":
@@ -164,7 +169,8 @@ def finish_stream(reading: Reading, captures: bool) -> None:
 def _parts(block: _Block) -> list[Part]:
     content = "".join(block.pieces)
     if block.kind == "text":
-        return [text(content)] if content else []
+        part = text(content)
+        return [{**part, "citations": block.citations} if block.citations else part] if content else []
     if block.kind == "reasoningContent":
         is_sealed = block.own == "redacted" and not content
         return [{"type": "redacted_reasoning"} if is_sealed else {"type": "reasoning", "content": content}]

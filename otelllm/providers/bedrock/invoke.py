@@ -47,6 +47,8 @@ class _Invoke:
     def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
         counted, reading.usage = reading.usage, None
         self._family.read_response(reading, body, captures)
+        if counted is not None and self.operation == semconv.EMBEDDINGS:
+            counted.output = None  # there is none to count
         fill_usage(reading, counted)
         if members(body).get(_GUARDRAIL) == "INTERVENED":
             _intervene(reading)

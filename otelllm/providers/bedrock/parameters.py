@@ -16,15 +16,22 @@ _NUMBERS = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "topP": semconv.REQUEST_TOP_P,
     "top_p": semconv.REQUEST_TOP_P,
+    "p": semconv.REQUEST_TOP_P,
     "topK": semconv.REQUEST_TOP_K,
     "top_k": semconv.REQUEST_TOP_K,
     "k": semconv.REQUEST_TOP_K,
     "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
     "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
 }
-_INTEGERS = {"maxTokens": semconv.REQUEST_MAX_TOKENS, "max_tokens": semconv.REQUEST_MAX_TOKENS,
-             "max_new_tokens": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}  # fmt: skip
-_STOPS = ("stopSequences", "stop_sequences")
+_INTEGERS = {
+    "seed": semconv.REQUEST_SEED,
+    **dict.fromkeys(
+        ("maxTokens", "max_tokens", "max_new_tokens", "max_tokens_to_sample", "max_gen_len", "maxTokenCount",
+         "maxOutputTokens"),
+        semconv.REQUEST_MAX_TOKENS,
+    ),
+}  # fmt: skip
+_STOPS = ("stopSequences", "stop_sequences", "stop")
 
 
 def read_parameters(found: dict[str, Value], config: Any) -> None:

@@ -10,6 +10,7 @@ from ...call import Part, Reading, Request, Usage
 from ...capture import blob
 from ...fields import field, members
 from ...parts import as_list, text
+from ...reranking import read_asked, read_given, read_order
 from ...spec import Delta
 from ...stainless import plain
 from .usage import count
@@ -68,8 +69,6 @@ class _Embeddings(_NoText):
         reading.id = plain(said.get("id"))
         if (counted := count(said.get("inputTextTokenCount"))) is not None:
             reading.usage = Usage(input=counted)
-        elif reading.usage is not None:
-            reading.usage.output = None  # there is no output to count
         if (vector := _vector(said)) is not None:
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
 
@@ -96,19 +95,16 @@ class _Rerank(_NoText):
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         request = super().read_request(kwargs)
-        request.attributes[semconv.RERANK_IN] = len(as_list(kwargs.get("documents")))
-        if isinstance(top := kwargs.get("top_n"), int):
-            request.attributes[semconv.RETRIEVAL_TOP_K] = top
+        read_asked(request, kwargs)
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
-        if isinstance(query := kwargs.get("query"), str):
-            request.messages = [{"role": "user", "parts": [text(query)]}]
+        read_given(request, kwargs)
 
     def read_response(self, reading: Reading, body: Any, captures: bool) -> None:
         said = members(body)
         reading.id = plain(said.get("id"))
-        reading.attributes[semconv.RERANK_OUT] = len(as_list(said.get("results")))
+        read_order(reading, said.get("results"), captures)
 
 
 class _Images(_NoText):

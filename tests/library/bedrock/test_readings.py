@@ -25,6 +25,8 @@ ASKED: dict[str, Any] = {"modelId": MODEL, "messages": [{"role": "user", "conten
 USAGE = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}
 SEALED = base64.b64encode(b"sealed").decode()
 WEATHER = {"toolUseId": "tooluse_1", "name": "weather"}
+CITED = {"title": "Lighthouses", "source": "a.pdf", "sourceContent": [{"text": "It was lit in 1858."}],
+         "location": {"documentPage": {"documentIndex": 0, "start": 1, "end": 2}}}  # fmt: skip
 RUN = {"toolUseId": "tooluse_2", "name": "nova_code_interpreter", "type": "server_tool_use"}
 RAN = {"toolUseId": "tooluse_2", "type": "nova_code_interpreter_result", "status": "success"}
 
@@ -145,10 +147,9 @@ CASES = [
     ),
     Case(
         "citations", needs=("ContentBlock", "citationsContent"),
-        content=[{"citationsContent": {"content": [{"text": "Lit in "}, {"text": "1858."}],
-                                       "citations": [{"title": "Lighthouses", "source": "a.pdf"}]}}],
-        pieces=[("delta", {"text": "Lit in 1858."}), ("delta", {"citation": {"title": "Lighthouses"}})],
-        parts=SAID,
+        content=[{"citationsContent": {"content": [{"text": "Lit in "}, {"text": "1858."}], "citations": [CITED]}}],
+        pieces=[("delta", {"text": "Lit in 1858."}), ("delta", {"citation": CITED})],
+        parts=[{**SAID[0], "citations": [{name: CITED[name] for name in ("title", "source", "location")}]}],
     ),
     Case("nothing at all", [], [], [], facts={semconv.USAGE_INPUT: 10}),
 ]  # fmt: skip
