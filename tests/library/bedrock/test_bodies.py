@@ -106,6 +106,8 @@ def _reply(is_chunked: bool) -> Reply:
 def test_read_in_this_way(
     otel: Telemetry, sync_app: SyncApp, provider: Provider, read: Callable[[Any], bytes], is_chunked: bool
 ) -> None:
+    if read is _into and not hasattr(StreamingBody, "readinto"):
+        pytest.skip("bodies of this botocore have no readinto")
     otelllm.uninstrument()
     provider.reply(_reply(is_chunked))
     bare = read(sync_app.client.invoke_model(**ASKED)["body"])
