@@ -18,6 +18,7 @@ from .classifiers import CLASSIFIER
 from .conversations import CONVERSATION, CONVERSATION_STREAM
 from .documents import OCR
 from .embeddings import EMBEDDINGS
+from .responses import RESPONSES
 from .sounds import SPEECH, TRANSCRIPTION, TRANSCRIPTION_STREAM
 
 __all__ = ["PROVIDER"]
@@ -64,6 +65,7 @@ class _Mistral:
         *_methods(_OURS, "agents:Agents.complete", CHAT),
         *_methods(_OURS, "agents:Agents.stream", CHAT_STREAM),
         *_methods(_OURS, "embeddings:Embeddings.create", EMBEDDINGS),
+        *_methods(_OURS[:1], "responses:Responses.create", RESPONSES),
         *_conversations("start"),
         *_conversations("append"),
         *_conversations("restart"),

@@ -23,7 +23,7 @@ def as_sent(thing: Any) -> Any:
         return {name: as_sent(value) for name, value in thing.items() if given(value)}
     if isinstance(thing, list | tuple):
         return [as_sent(one) for one in thing]
-    return _object(thing) if hasattr(thing, "__pydantic_fields_set__") else thing
+    return _object(thing) if hasattr(type(thing), "__pydantic_fields_set__") else thing
 
 
 def _object(thing: Any) -> Any:

@@ -140,26 +140,33 @@ def test_spans_that_the_app_sends_to_a_place_of_their_own_are_left_alone(
     own.shutdown()
 
 
+def _words(app: App, got: Any, *, streamed: bool) -> list[str]:
+    """The texts of an answer of any kind, or of a stream's events."""
+    if streamed:
+        data = [one.data for one in app.read(got)]
+        if hasattr(data[0], "choices"):
+            return [one.choices[0].delta.content or "" for one in data]
+        return [one.content if hasattr(one, "content") else one.delta for one in data if "delta" in one.type
+                and "added" not in one.type]  # fmt: skip
+    if hasattr(got, "choices"):
+        return [got.choices[0].message.content]
+    return [got.outputs[0].content if hasattr(got, "outputs") else got.output[0].content[0].text]
+
+
 BACK_SOON: Any = {"kill": [{"when": {"provider": "*"}, "answer": "Back soon."}]}
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("kind", ["chat", "agent", "fim", "conversation"])
+@pytest.mark.parametrize("kind", ["chat", "agent", "fim", "conversation", "responses"])
 def test_a_switched_off_model_gets_the_static_answer(
     otel: Telemetry, app: App, provider: Provider, kind: str, streamed: bool
 ) -> None:
     """In the SDK's own types, with no request sent, nothing used and nothing billed."""
-    if kind == "conversation" and not has("conversations"):
+    if not has({"conversation": "conversations", "responses": "responses"}.get(kind, "chat")):
         pytest.skip("not in this version")
     otel.instrument(policy=BACK_SOON)
     got = call(app, kind, streamed=streamed)
-    if kind == "conversation":
-        said = [one.data.content for one in app.read(got) if hasattr(one.data, "content")] if streamed else [
-            got.outputs[0].content]  # fmt: skip
-    elif streamed:
-        said = [one.data.choices[0].delta.content or "" for one in app.read(got)]
-    else:
-        said = [got.choices[0].message.content]
+    said = _words(app, got, streamed=streamed)
     assert "".join(said) == "Back soon."
     assert provider.requests == []
     for name in (semconv.USAGE_INPUT, semconv.USAGE_OUTPUT, semconv.COST, semconv.CONVERSATION_ID):

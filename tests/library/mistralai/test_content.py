@@ -138,6 +138,9 @@ OUTPUTS: list[tuple[str, list[list[dict[str, Any]]]]] = [
     ("chat_stream_references.sse", [[_said(WHEN), DOCUMENTS, _said("."), {"type": "hologram"}]]),
     ("chat_two.json", [[_said(TEXT)], [_said("In 1858, by")]]),
     ("chat_stream_two.sse", [[_said(TEXT)], [_said("In 1858, by")]]),
+    ("responses.json", [[THOUGHT, _said(TEXT)]]),
+    ("responses_stream.sse", [[_said(TEXT)]]),
+    ("responses_tools.json", [[TIDE]]),
     ("fim.json", [[_said("    return 1858\n")]]),
     ("fim_stream.sse", [[_said("    return 1858\n")]]),
     ("transcription.json", [[_said(TEXT)]]),
@@ -158,7 +161,7 @@ OUTPUTS: list[tuple[str, list[list[dict[str, Any]]]]] = [
 ]  # fmt: skip
 _NEWER = {"chat_references.json", "chat_stream_references.sse", "conversation_stream_search.sse"}
 _NEEDS = {"conversation": "conversations", "transcription": "transcriptions", "ocr": "ocr", "moderation": "ocr",
-          "classification": "ocr"}  # fmt: skip
+          "classification": "ocr", "responses": "responses"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,10 @@ SEARCHED = {**MESSAGE, **AGENT, **_tokens(7300, 55), OTHER + "connector_tokens":
             OTHER + "server_tool.web_search": 1, FINISH: ("stop",)}  # fmt: skip
 HEARD = {**_tokens(378, 41, read=0, sound=375), OTHER + "audio_seconds": 12, TIER: "standard",
          semconv.RESPONSE_MODEL: "voxtral-mini-latest"}  # fmt: skip
+RESPONDED = {
+    **_tokens(1200, 50, read=1024, reasoning=7), semconv.USAGE_CACHE_WRITE: 24, FINISH: ("stop",),
+    semconv.RESPONSE_ID: "resp_a7952046", semconv.RESPONSE_MODEL: "mistral-small-latest", semconv.OPENAI_API_TYPE: None,
+}  # fmt: skip
 
 CASES = [
     Case("chat.json", PLAIN),
@@ -98,6 +102,10 @@ CASES = [
     Case("conversation_stream_tools.sse", {**CONVERSED, **_tokens(91, 29), FINISH: ("tool_call",)},
          "conversations"),
     Case("conversation_stream_search.sse", SEARCHED, "conversations", is_newer=True),
+    Case("responses.json", RESPONDED, "responses"),
+    Case("responses_stream.sse", RESPONDED, "responses"),
+    Case("responses_tools.json", {**RESPONDED, FINISH: ("tool_call",)}, "responses"),
+    Case("responses_incomplete.json", {**RESPONDED, FINISH: ("length",)}, "responses"),
     Case("ocr.json", {OTHER + "pages": 2, semconv.RESPONSE_MODEL: "mistral-ocr-2512", STATUS: "exact"}, "ocr"),
     Case("moderation.json", {semconv.RESPONSE_ID: "4d71ae510af942108ef7344f903e2b88"}, "ocr"),
     Case("classification.json", {semconv.RESPONSE_MODEL: "ft:classifier:1"}, "ocr"),

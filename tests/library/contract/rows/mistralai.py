@@ -66,6 +66,12 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     return called, {"model": EMBEDDER, "inputs": ["Skagen", "1858"], **_timeout(timeout_s)}
 
 
+def _responses(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+    more = {"stream": True} if streamed else {}
+    called = method(client, client.responses, "create")
+    return called, {"model": MODEL, "input": QUESTION["content"], **more, **_timeout(timeout_s)}
+
+
 def _conversation(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
     called = method(client, client.beta.conversations, "start_stream" if streamed else "start")
     return called, {"model": MODEL, "inputs": "When?", "completion_args": {"temperature": 0.2}, **_timeout(timeout_s)}
@@ -152,6 +158,17 @@ ROWS = [
         },
     ),
 ]
+RESPONDED = {
+    semconv.RESPONSE_ID: "resp_a7952046", semconv.RESPONSE_MODEL: MODEL, semconv.USAGE_INPUT: 1200,
+    semconv.USAGE_OUTPUT: 50, semconv.RESPONSE_FINISH_REASONS: ("stop",),
+}  # fmt: skip
+if has("responses"):
+    ROWS.append(Row(
+        name="mistralai responses", ask=_responses, span=f"chat {MODEL}", **COMMON,
+        answer=files.body("mistral/responses.json"), facts=RESPONDED, text=TEXT,
+        events=tuple(files.events("mistral/responses_stream.sse")), stream_facts=RESPONDED, stream_text=TEXT,
+        head=5, taken=5, started="The lighthouse ", started_facts={semconv.RESPONSE_ID: "resp_a7952046"},
+    ))  # fmt: skip
 if has("conversations"):
     ROWS += [
         Row(name="mistralai start", ask=_conversation, span=f"chat {MODEL}", **COMMON, **CONVERSATION),
