@@ -108,6 +108,7 @@ def read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     stream = ask(app, row, streamed=True)
     seen.got(stream)
     seen.got(*app.read(stream))
+    app.close(stream)  # a second end changes nothing
 
 
 def stream_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
@@ -176,7 +177,7 @@ def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     stream = _open(app, provider, row, Gate())
     seen.got(*app.take(stream, row.taken))
     app.close(stream)
-    app.close(stream)  # a second end changes nothing
+    app.close(stream)
     del stream
     if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
         _collect(app)
@@ -194,6 +195,29 @@ def stream_timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None
     stream = _open(app, provider, row, STALL, timeout_s=seen.patience_s)
     seen.got(*app.take(stream, row.taken))
     app.read(stream)
+
+
+def stream_cancelled_before_it_began(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    provider.reply(Reply(steps=[STALL]))
+    asked = len(provider.requests)
+    method, arguments = row.ask(app.client, streamed=True, timeout_s=None)
+
+    async def reading() -> None:
+        result = method(**arguments)
+        async for chunk in await result if hasattr(result, "__await__") else result:
+            seen.got(chunk)
+
+    async def go() -> None:
+        task = asyncio.ensure_future(reading())
+        while len(provider.requests) == asked:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await task
+
+    try:
+        app.runner.run(go())
+    finally:
+        provider.last.wait_left()
 
 
 def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
@@ -362,6 +386,7 @@ WAYS = (
     Way(never_read, "abandoned", where=_at_once),
     Way(never_read_but_closed, "closed", where=_at_once),
     Way(stream_timed_out, "broken", "timeout", saw="some"),
+    Way(stream_cancelled_before_it_began, "cancelled", "cancelled", kinds=("async",)),
     Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
     Way(raw, saw="all", where=_views_of),
     Way(raw_refused, error="refusal", where=_views_of),

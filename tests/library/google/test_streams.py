@@ -1,28 +1,23 @@
-"""Every way in which a stream can end, sync and async: one span, ended once, with what had come."""
+"""Streams beside the contract suite: generators, their context, their timing, their memory."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import inspect
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.genai import errors, models
-from opentelemetry.trace import SpanKind, StatusCode
+from google.genai import models
+from opentelemetry.trace import StatusCode
 from wire import files
-from wire.server import CUT, RESET, STALL, Gate, sse, whole
+from wire.server import Gate, sse
 
-import otelllm
 from otelllm import semconv
 
-from .app import MODEL, QUESTION, http
+from .app import MODEL, QUESTION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from telemetry import Telemetry
     from wire.server import Provider
 
@@ -40,115 +35,6 @@ def _open(app: App, provider: Provider, *steps: Any, **config: Any) -> Any:
 
 def read_to_the_end(app: App, provider: Provider) -> None:
     app.read(_open(app, provider, EVENTS))
-
-
-def closed(app: App, provider: Provider) -> None:
-    stream = _open(app, provider, HEAD, Gate())
-    app.take(stream, 2)
-    app.close(stream)
-    del stream
-    app.settle()
-    if app.kind == "sync":  # the async SDK's connection stays open until a garbage collection, with and without us
-        provider.last.wait_left()
-
-
-def abandoned(app: App, provider: Provider) -> None:
-    stream = _open(app, provider, HEAD, Gate())
-    app.take(stream, 2)
-    del stream
-    app.settle()
-    gc.collect()
-    app.settle()
-
-
-def cut(app: App, provider: Provider) -> None:
-    with pytest.raises(http.RemoteProtocolError):
-        app.read(_open(app, provider, HEAD, CUT))
-
-
-def reset(app: App, provider: Provider) -> None:
-    gate = Gate()
-    stream = _open(app, provider, HEAD, gate, RESET)
-    app.take(stream, 2)
-    gate.open()
-    with pytest.raises(http.ReadError):
-        app.read(stream)
-
-
-def ended_too_soon(app: App, provider: Provider) -> None:
-    """A body that is whole by HTTP and lacks the provider's own end: the SDK raises nothing."""
-    assert len(app.read(_open(app, provider, HEAD))) == 2
-
-
-def error_event(app: App, provider: Provider) -> None:
-    stream = _open(app, provider, HEAD, files.event(files.edited("google/error_503.json")))
-    app.take(stream, 2)
-    with pytest.raises(errors.ServerError, match="overloaded"):
-        app.read(stream)
-
-
-def timed_out(app: App, provider: Provider) -> None:
-    stream = _open(app, provider, HEAD, STALL, http_options={"timeout": 100})
-    app.take(stream, 2)
-    with pytest.raises(http.ReadTimeout):
-        app.read(stream)
-    provider.last.wait_left()
-
-
-def refused(app: App, provider: Provider) -> None:
-    provider.reply(whole(files.body("google/error_429.json"), status=429))
-    stream = app.call(app.client.models.generate_content_stream, **ASKED)
-    with pytest.raises(errors.ClientError):
-        app.read(stream)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One way to end, and what the span must say of it."""
-
-    act: Callable[[App, Provider], None]
-    end: str
-    error: str | None = None
-    saw: str = "some"
-
-
-ROWS = [
-    Row(read_to_the_end, "complete", saw="all"),
-    Row(closed, "closed"),
-    Row(abandoned, "abandoned"),
-    Row(cut, "broken", f"{http.__name__}.RemoteProtocolError"),
-    Row(reset, "broken", f"{http.__name__}.ReadError"),
-    Row(ended_too_soon, "broken", "incomplete"),
-    Row(error_event, "broken", "UNAVAILABLE"),
-    Row(timed_out, "broken", "timeout"),
-    Row(refused, "broken", "RESOURCE_EXHAUSTED", saw="none"),
-]
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.act.__name__)
-# A stream that nobody closes leaves its connection to the garbage collector, with and without us.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_every_ending_is_one_span_that_says_so(otel: Telemetry, app: App, provider: Provider, row: Row) -> None:
-    """One span, ended once; its end, status and error by the rules; what had come is on it, what had not is absent."""
-    row.act(app, provider)
-    span, found = otel.span, otel.attributes
-    assert (span.name, span.kind) == (f"generate_content {MODEL}", SpanKind.CLIENT)
-    # The SDK's async generators leave those inside them to the garbage collector, closed or not.
-    assert found[semconv.STREAM_END] == ("abandoned" if row.act is closed and app.kind == "async" else row.end)
-    assert found[semconv.REQUEST_STREAM] is True
-    assert found.get(semconv.ERROR_TYPE) == row.error
-    assert span.status.status_code is (StatusCode.ERROR if row.error else StatusCode.UNSET)
-    assert span.status.description is None
-    has_answer = row.saw != "none"
-    assert (semconv.RESPONSE_ID in found) is has_answer
-    assert (semconv.TTFT in found) is has_answer
-    assert (semconv.RESPONSE_FINISH_REASONS in found) is (row.saw == "all")
-    # Usage is a running total: an interrupted stream has what was counted until then.
-    usage = (found.get(semconv.USAGE_INPUT), found.get(semconv.USAGE_OUTPUT))
-    assert usage == {"all": (1200, 114), "some": (1200, 76), "none": (None, None)}[row.saw]
-    assert semconv.USAGE_ESTIMATED not in found
-    assert found.get(semconv.PROVIDER_REQUEST_ID) == "req_wire"
-    assert sum(point.count for point in otel.metrics()[semconv.METRIC_DURATION]) == 1
 
 
 def test_an_answer_before_its_count_is_estimated(otel: Telemetry, app: App, provider: Provider) -> None:
@@ -246,46 +132,6 @@ def test_time_to_the_first_token(otel: Telemetry, app: App, provider: Provider) 
     assert 0 < found[semconv.TTFT] < found[semconv.TTFT_CONTENT]
     assert found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] == found[semconv.TTFT]
     assert found[semconv.STREAM_CHUNKS] == len(events)
-
-
-@pytest.mark.parametrize("is_answering", [True, False], ids=["inside the stream", "before the answer"])
-def test_a_cancelled_read_ends_the_span_as_cancelled(
-    otel: Telemetry, async_app: AsyncApp, provider: Provider, is_answering: bool
-) -> None:
-    """The reading task is cancelled inside the SDK's iterator: the app sees CancelledError."""
-    provider.reply(sse(HEAD, Gate()) if is_answering else sse(STALL))
-    seen: list[Any] = []
-
-    async def read() -> None:
-        async for chunk in await async_app.client.models.generate_content_stream(**ASKED):
-            seen.append(chunk)  # noqa: PERF401  the other task watches it grow
-
-    async def go() -> None:
-        task = asyncio.create_task(read())
-        while len(seen) < 2 if is_answering else not provider.requests:
-            await asyncio.sleep(0.001)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    async_app.runner.run(go())
-    provider.last.wait_left()
-    found = otel.attributes
-    assert (found[semconv.STREAM_END], found[semconv.ERROR_TYPE]) == ("cancelled", "cancelled")
-
-
-def test_a_blocked_stream_sends_nothing(
-    otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kill switch refuses before anything is sent: at the first read, where the SDK's own errors come too."""
-    monkeypatch.setenv("OTELLLM_KILL", "model:gemini*")
-    otel.instrument()
-    stream = app.call(app.client.models.generate_content_stream, **ASKED)
-    with pytest.raises(otelllm.KillSwitchOn):
-        app.read(stream)
-    assert provider.requests == []
-    found = otel.attributes
-    assert (found[semconv.STREAM_END], found[semconv.VERDICT]) == ("blocked", "block")
 
 
 def test_a_slow_reader_of_a_long_stream_keeps_memory_flat(
