@@ -24,6 +24,7 @@ from .generators import AsyncStandIn, StandIn, read_on
 from .hosts import key_hash
 from .http_answers import ASKED_BY
 from .managers import Entering
+from .neighbours import as_function, gate, name_once, peel
 from .safely import safely
 from .scope import current
 from .spec import Method, Provider, Selected, Stages
@@ -48,11 +49,29 @@ class Calls:
 
     def replacement(self, provider: Provider, method: Method, original: Callable[..., Any]) -> Callable[..., Any]:
         """What stands in the place of `original`, which is `method` of `provider`."""
+        inner, names = peel(original)
+        if method.sends or method.enters:
+            original = as_function(inner)  # a manager of a neighbour's would be seen by nobody but the neighbour
+        elif not method.is_function:
+            original = gate(original, self._is_inside)
+        if names:
+            name_once(provider.package, names)
         if method.sends:
             return self._deferred(provider, method, original)
         if method.enters:
             return self._manager(provider, method, original)
         return self._wrapper(provider, method, original)
+
+    def gate_below(self, provider: Provider, original: Callable[..., Any]) -> Callable[..., Any] | None:
+        """For a method below those that we watch; None where no neighbour has wrapped it."""
+        names = peel(original)[1]
+        if not names:
+            return None
+        name_once(provider.package, names)
+        return gate(original, self._is_inside)
+
+    def _is_inside(self) -> bool:
+        return self.active and get_value(CALL_OPEN) is not None
 
     def parse_hook(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """A raw view's parse: what it makes is handed to the call's relay."""

@@ -11,6 +11,7 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind, StatusCode
 
 from . import semconv
+from .adoption import outer_inference, publish
 from .attributes import attributes, documents_of, error_type_of, start_attributes
 from .call import Usage
 from .capture import Capture, Content
@@ -99,7 +100,7 @@ class Emitter:
 class Record:
     """One call being written: its span, and the content kept so far."""
 
-    __slots__ = ("_content", "_emitter", "_lineage", "_started_ns", "call", "span")
+    __slots__ = ("_content", "_emitter", "_lineage", "_started_ns", "_theirs", "call", "span")
 
     def __init__(
         self, emitter: Emitter, call: Call, *, context: Context | None = None, started_ns: int | None = None
@@ -110,8 +111,9 @@ class Record:
         self._content: Content | None = None
         self._lineage = above(context)
         self._started_ns = started_ns or time_ns()
+        self._theirs = outer_inference(context)
         self.span: Span = trace.INVALID_SPAN
-        if not is_suppressed():
+        if self._theirs is None and not is_suppressed():
             model = call.request.model
             name = f"{call.operation} {model}" if model else call.operation
             with safely("starting a span"):  # enforcement goes on without one
@@ -177,9 +179,12 @@ class Record:
             if span.is_recording():
                 with safely("writing a span"):
                     self._write(failed)
-            if self._emitter.instruments is not None:
+            elif self._theirs is not None:
+                with safely("adding to another's span"):
+                    publish(self._theirs, attributes(call))
+            if (instruments := self._emitter.instruments) is not None:
                 with safely("recording metrics"):
-                    self._emitter.instruments.record(call, failed)
+                    (instruments.record if self._theirs is None else instruments.record_cost)(call, failed)
         finally:
             with safely("ending a span"):
                 span.end(ended_ns)

@@ -83,6 +83,11 @@ class Instruments:
         if call.cost is not None and call.cost.usd:
             self._cost.add(call.cost.usd, spent)
 
+    def record_cost(self, call: Call, error_type: str | None) -> None:
+        """What a call cost: all that we count of one whose span, and whose other metrics, are somebody else's."""
+        if call.cost is not None and call.cost.usd:
+            self._cost.add(call.cost.usd, self._sets(call, error_type).spent)
+
     def _sets(self, call: Call, error_type: str | None) -> _Sets:
         request, model, feature = call.request.model, call.reading.model, call.scope.feature
         key = (call.operation, call.provider, request, call.server, model, error_type, feature)

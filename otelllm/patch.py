@@ -9,14 +9,16 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from importlib.util import find_spec
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from .calls import Calls
 from .http_answers import noted
+from .neighbours import is_neighbour
 from .safely import safely
 from .spec import Framework, Hook, OwnSpans, Provider
 from .supported import installed, outside, span
@@ -42,6 +44,8 @@ class Binding:
     missing: str | None = None
     """Why it is not there, once its module was imported."""
     undo: Undo | None = field(default=None, repr=False)
+    bind: Callable[[], None] | None = field(default=None, repr=False)
+    """Binds it again, once it was taken off for a while; None for what stays as it is."""
 
 
 class Patch:
@@ -52,8 +56,10 @@ class Patch:
         self.frameworks = list(frameworks)
         self.calls = calls
         self.bindings: list[Binding] = []
-        self._made: set[Any] = set()
+        self._made: dict[Any, Any] = {}
         self._judged: set[str] = set()
+        self._neighbours: list[Binding] = []
+        self._is_lifted = False
 
     def apply(self) -> None:
         """Patch what is imported now, and the rest as soon as it is imported. Imports no SDK."""
@@ -61,11 +67,33 @@ class Patch:
             self._apply(provider, self._of_provider(provider))
         for framework in self.frameworks:
             self._apply(framework, self._of_framework(framework))
+        with safely("watching for neighbours"):
+            self._watch_neighbours()
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Everything that we replaced is as it was, for a moment: a neighbour patches, or takes its patches off."""
+        if self._is_lifted:  # one neighbour's switch throws another's
+            yield
+            return
+        self._is_lifted = True
+        ours = [one for one in self.bindings if one.bind is not None]
+        for binding in reversed(ours):
+            if binding.undo is not None:
+                binding.undo()
+        try:
+            yield
+        finally:
+            self._is_lifted = False
+            for binding in ours:
+                if binding.bind is not None and self.calls.active:
+                    with safely(f"patching {binding.target} again"):
+                        binding.bind()
 
     def undo(self) -> None:
         """Put every original back, the last first."""
         self.calls.active = False
-        for binding in reversed(self.bindings):
+        for binding in reversed([*self._neighbours, *self.bindings]):
             if binding.undo is not None:
                 with safely(f"unpatching {binding.target}"):
                     binding.undo()
@@ -83,6 +111,8 @@ class Patch:
         for own in getattr(provider, "own_spans", ()):
             target, instead = own if isinstance(own, OwnSpans) else (own, _nothing)
             yield target, True, partial(self._replace, target, partial(self.calls.silenced, instead))
+        for below in getattr(provider, "below", ()):
+            yield below, True, partial(self._replace, below, partial(self.calls.gate_below, provider))
 
     def _of_framework(self, framework: Framework) -> Iterator[tuple[str, bool, _Bind]]:
         for hook in framework.hooks:
@@ -107,11 +137,9 @@ class Patch:
                 self._warn_untested(owner)
             for binding, bind in bindings:
                 with safely(f"patching {binding.target}"):
-                    done = bind(there)
-                    if isinstance(done, str):
-                        binding.missing = done
-                    else:
-                        binding.undo, binding.bound = done, True
+                    _bind_now(binding, bind, there)
+                if getattr(bind, "func", None) == self._replace:
+                    binding.bind = partial(_bind_now, binding, bind, there)
             self._warn_unbound(owner, [one for one, _ in bindings])
 
         if module in sys.modules:
@@ -131,11 +159,14 @@ class Patch:
         original = owner.__dict__.get(name) if owner is not None else None
         if owner is None or not callable(original):
             return f"{place} is not in this version"
-        if original in self._made:  # a class whose body copied a method that we had patched by then
-            made, original = original, original.__wrapped__
+        if type(original) is FunctionType and original in self._made:
+            # A class whose body copied a method that we had patched by then. (Others' wrappers equal what they wrap.)
+            made, original = original, self._made[original]
         else:
             made = _made(make, original)
-            self._made.add(made)
+            if made is None:
+                return f"{place} is as the SDK made it"
+            self._made[made] = original
         setattr(owner, name, made)
 
         def undo() -> None:
@@ -143,6 +174,38 @@ class Patch:
                 setattr(owner, name, original)
 
         return undo
+
+    def _watch_neighbours(self) -> None:
+        """Other instrumentations come and go through one class of OpenTelemetry's: ours steps aside meanwhile, and
+        stands outermost again after.
+        """
+        name = "opentelemetry.instrumentation.instrumentor"
+        verbs = ("instrument", "uninstrument")
+        bindings = self._neighbours = [
+            Binding("opentelemetry", f"{name}:BaseInstrumentor.{verb}", True) for verb in verbs
+        ]
+
+        def stepping_aside(original: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(original)
+            def call(instrumentor: Any, *args: Any, **kwargs: Any) -> Any:
+                if not (self.calls.active and is_neighbour(type(instrumentor).__module__)):
+                    return original(instrumentor, *args, **kwargs)
+                with self.lifted():
+                    return original(instrumentor, *args, **kwargs)
+
+            return call
+
+        def loaded(there: ModuleType) -> None:
+            for binding in bindings:
+                with safely("watching for neighbours"):
+                    _bind_now(binding, partial(self._replace, binding.target, stepping_aside), there)
+
+        if name in sys.modules:
+            loaded(sys.modules[name])
+        elif find_spec("opentelemetry.instrumentation") is not None:
+            from wrapt import register_post_import_hook  # noqa: PLC0415  as above
+
+            register_post_import_hook(loaded, name)
 
     def _warn_untested(self, owner: Provider | Framework) -> None:
         """Once a package: a version that we don't know is watched as far as it is like those that we do."""
@@ -164,6 +227,14 @@ class Patch:
                 ", ".join(lost), owner.package, installed(owner.package) or "(not installed)",
                 span(owner.oldest, getattr(owner, "newest", "")),
             )  # fmt: skip
+
+
+def _bind_now(binding: Binding, bind: _Bind, module: ModuleType) -> None:
+    done = bind(module)
+    if isinstance(done, str):
+        binding.missing, binding.bound, binding.undo = done, False, None
+    else:
+        binding.missing, binding.bound, binding.undo = None, True, done
 
 
 def _nothing(*_: object, **__: object) -> None:

@@ -169,6 +169,8 @@ class Provider(Protocol):
     """Methods `module:Class.method` that give the HTTP response within a call, where the SDK gives it to nobody else:
     its headers are read. May be left out.
     """
+    below: tuple[str, ...]
+    """Methods `module:Class.method` below ours at which other instrumentations patch. May be left out."""
 
     def endpoint(self, instance: Any) -> Endpoint:
         """Where this resource's client sends its calls."""

@@ -15,9 +15,9 @@ FLOORS: dict[str, dict[str, int]] = {
     "otelllm": {
         "errors": 0, "semconv": 0, "version": 0,
         "call": 1, "config": 1, "fields": 1, "safely": 1, "steps": 1, "json_tree": 1, "redaction": 1,
-        "price_source": 1, "price_table": 1, "supported": 1, "toml_lines": 1, "blobs": 1,
+        "price_source": 1, "price_table": 1, "supported": 1, "toml_lines": 1, "blobs": 1, "neighbours": 1,
         "bodies": 2, "estimate": 2, "parts": 2, "file_watcher": 2, "plugins": 2, "scope": 2, "lineage": 2,
-        "managers": 2, "spec": 2, "completion_hook": 2, "prefixes": 2,
+        "managers": 2, "spec": 2, "adoption": 2, "completion_hook": 2, "prefixes": 2,
         "enclosing": 2, "wrapping": 2, "capture": 2, "pricing": 2, "events": 2, "attributes": 2, "export": 2,
         "hosts": 3, "relay": 3, "reranking": 3, "stainless": 3, "whole": 3, "metrics": 3, "telemetry": 3,
         "http_answers": 3,

@@ -84,6 +84,7 @@ class _OpenAI(Stainless):
         "openai._legacy_response:LegacyAPIResponse._parse",
         "openai._response:BaseAPIResponse._parse",
     )
+    below = ("openai:OpenAI.request", "openai:AsyncOpenAI.request")
     request_ids = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
 
     def endpoint(self, instance: Any) -> Endpoint:
