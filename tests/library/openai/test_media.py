@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from opentelemetry.sdk.trace import Span, Tracer
 from opentelemetry.trace import SpanKind, StatusCode
 from wire import files
 from wire.server import CUT, Gate, Reply, sse, whole
 
 import otelllm
-from otelllm import semconv
+from otelllm import safely, semconv
 
 from .media import (
     EDIT,
@@ -342,3 +344,82 @@ def test_a_warning_of_the_sdk_points_at_the_app(otel: Telemetry, sync_app: App, 
         warnings.simplefilter("always")
         sync_app.client.images.create_variation(image=PICTURE)
     assert [Path(one.filename).name for one in caught if "deprecated" in str(one.message)] == ["test_media.py"]
+
+
+ODD: dict[str, Callable[[], Reply]] = {
+    "an empty object": lambda: whole({}),
+    "a list": lambda: whole("[]"),
+    "a number": lambda: whole("7"),
+    "a page": lambda: Reply(body=b"<html>", content_type="text/html"),
+    "an empty body": lambda: whole(""),
+    "bytes": lambda: Reply(body=b"\xff\x00\xfe", content_type="application/octet-stream"),
+    "nulls": lambda: whole({"data": None, "usage": None, "results": None, "text": None, "model": None, "id": None}),
+    "odd members": lambda: whole({"data": [None, 7, {"b64_json": 1}], "usage": {"type": "duration", "seconds": "x"},
+                                  "results": [{}, {"categories": None}], "text": 7, "segments": "x"}),
+    "an error": lambda: whole({"error": {"code": "overloaded", "message": "later"}, "data": None}),
+    "no base64": lambda: whole({"data": [{"b64_json": "%%"}, {"url": ""}], "output_format": 3}),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("media", MEDIA, ids=_named)
+def test_odd_answers(
+    otel: Telemetry, make_app: Callable[..., App], provider: Provider, media: Media, name: str
+) -> None:
+    """Whatever the bare SDK makes of it, the app gets; nothing of ours fails on it."""
+    seen: list[str] = []
+    for instrumented in (False, True):
+        otelllm.uninstrument()
+        if instrumented:
+            otel.instrument(capture="full")
+        provider.reply(ODD[name]())
+        app = make_app()
+        try:
+            answer = media.call(app)
+            seen.append(f"{type(answer)} {getattr(answer, 'content', None) or answer!r}")
+        except Exception as error:  # bare and instrumented are compared, whatever it is
+            seen.append(f"{type(error)} {error}")
+    address = re.compile(r"0x[0-9a-f]+")
+    assert address.sub("", seen[0]) == address.sub("", seen[1])
+    assert otel.span.name == media.span_name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("media", STREAMED, ids=_named)
+def test_odd_events(otel: Telemetry, make_app: Callable[..., App], provider: Provider, media: Media) -> None:
+    """Events that nobody knows, or that lack what they should have."""
+    odd = [{"type": "brand.new"}, {"no": "type"}, {"type": None}, {"type": "image_generation.completed"},
+           {"type": "transcript.text.delta"}, {"type": "transcript.text.done", "usage": 3}, {"type": 7}]  # fmt: skip
+    counts: list[int] = []
+    for instrumented in (False, True):
+        otelllm.uninstrument()
+        if instrumented:
+            otel.instrument(capture="full")
+        provider.reply(sse([files.event(one) for one in odd], files.events(media.stream)))
+        app = make_app()
+        counts.append(len(app.read(media.call(app, stream=True))))
+    assert counts[0] == counts[1]
+    assert otel.attributes[semconv.STREAM_END] == "complete"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["start_span", "set_attributes", "end"])
+@pytest.mark.parametrize("media", MEDIA, ids=_named)
+def test_a_broken_tracer_never_reaches_the_app(
+    otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch, media: Media, method: str
+) -> None:
+    """Somebody else's tracer raises: the app has its picture."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(method)
+
+    otel.instrument(capture="full")
+    before = safely.strict(False)
+    try:
+        monkeypatch.setattr(Tracer if method == "start_span" else Span, method, broken)
+        provider.reply(media.reply())
+        assert media.call(app)
+    finally:
+        safely.strict(before)
+        safely.failures.clear()
