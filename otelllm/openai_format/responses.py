@@ -11,7 +11,7 @@ from .. import semconv
 from ..call import Message, Part, Reading, Request
 from ..estimate import size_of
 from ..fields import field
-from ..parts import as_list, text
+from ..parts import as_list, text, tool_call
 from ..spec import Delta
 from ..stainless import merged, plain, read_error_body
 from .chat import output_type, read_attributes
@@ -27,6 +27,15 @@ _OPENING = {"response.created", "response.in_progress", "response.queued"}
 _SOUND = {"response.output_audio.delta", "response.audio.delta"}
 _CONTENT = {"response.output_text.delta", *_SOUND, "response.output_audio_transcript.delta",
             "response.audio.transcript.delta"}  # fmt: skip
+_KEPT = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "text",
+    "response.reasoning_text.delta": "reasoning",
+    "response.reasoning_summary_text.delta": "reasoning",
+    "response.function_call_arguments.delta": "tool_call",
+    "response.custom_tool_call_input.delta": "tool_call",
+}
+"""Pieces of items, and of which kind of part."""
 _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
@@ -84,23 +93,22 @@ class Responses:
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
         kind = getattr(chunk, "type", None)
         if not isinstance(kind, str):
+            # Before 2.0 the SDK wraps events of other names than it knows.
+            if getattr(chunk, "event", None) == "error":
+                _read_error_event(reading, getattr(chunk, "data", None))
             return 0
-        if kind in _CONTENT:
-            piece = getattr(chunk, "delta", None) or ""
-            reading.output_chars += size_of(piece) if kind not in _SOUND else 0
-            if captures and kind == "response.output_text.delta":
-                _open_text(reading, chunk).append(piece)
-            return 2
         if kind.endswith(".delta"):
             piece = getattr(chunk, "delta", None)
-            reading.output_chars += size_of(piece) if isinstance(piece, str) else 0
-            return 1
-        if kind == "response.output_item.done":
-            item = getattr(chunk, "item", None)
-            if captures and item is not None:
-                _items(reading)[getattr(chunk, "output_index", 0)] = output_parts(item)
-            return 0
-        if kind in TERMINAL:
+            if isinstance(piece, str) and kind not in _SOUND:
+                reading.output_chars += size_of(piece)
+                if captures and kind in _KEPT:
+                    _open(reading, chunk, kind).pieces.append(piece)
+            return 2 if kind in _CONTENT else 1
+        if kind in {"response.output_item.added", "response.output_item.done"}:
+            if captures and (item := getattr(chunk, "item", None)) is not None:
+                is_done = kind == "response.output_item.done"
+                _items(reading)[_place(chunk)] = output_parts(item) if is_done else _Open(item)
+        elif kind in TERMINAL:
             reading.unfinished = False
             self.read_response(reading, chunk.response, captures)
         elif kind in _OPENING:
@@ -109,37 +117,68 @@ class Responses:
             reading.id = plain(getattr(response, "id", None)) or reading.id
             reading.model = plain(getattr(response, "model", None)) or reading.model
         elif kind == "error":
-            reading.error_type = str(getattr(chunk, "code", None) or "error")
-            reading.error_message = plain(getattr(chunk, "message", None))
+            _read_error_event(reading, chunk)
         return 0
 
     def finish(self, reading: Reading, captures: bool) -> None:
         # Only where the stream ended before its last event: that one had everything.
-        items: dict[Any, Any] = reading.partial or {}
+        items: dict[int, _Open | list[Part]] = reading.partial or {}
         reading.partial = None
-        if reading.messages or not items:
+        if reading.messages:
             return
-        parts: list[Part] = []
-        for key in sorted(items, key=lambda place: place if isinstance(place, int) else len(items)):
-            value = items[key]
-            parts += value if value and isinstance(value[0], dict) else [text("".join(value))] if value else []
-        reading.messages = [{"role": "assistant", "parts": parts}]
+        values = [value for _, value in sorted(items.items())]
+        parts = [part for value in values for part in (value.parts() if isinstance(value, _Open) else value)]
+        if parts:
+            reading.messages = [{"role": "assistant", "parts": parts}]
 
     def answer(self, request: Request, text: str) -> bytes | None:
         return None if request.attributes.get(semconv.OUTPUT_TYPE) == "json" else _answer(request, text)
 
 
-def _items(reading: Reading) -> dict[Any, Any]:
-    """What came so far, by output index: the parts of a finished item, or the pieces of a text still open."""
+class _Open:
+    """An item that is not finished yet: what it began as, and the pieces of it so far."""
+
+    __slots__ = ("_id", "_name", "kind", "pieces")
+
+    def __init__(self, item: Any = None) -> None:
+        self._id, self._name = field(item, "call_id"), field(item, "name")
+        self.kind = ""
+        self.pieces: list[str] = []
+
+    def parts(self) -> list[Part]:
+        joined = "".join(self.pieces)
+        if self.kind == "tool_call":
+            return [tool_call(self._id, self._name, joined)]
+        if not joined:
+            return []
+        return [{"type": "reasoning", "content": joined}] if self.kind == "reasoning" else [text(joined)]
+
+
+def _items(reading: Reading) -> dict[int, Any]:
+    """What came so far, by output index: the parts of a finished item, or one that is still open."""
     if reading.partial is None:
         reading.partial = {}
-    partial: dict[Any, Any] = reading.partial
+    partial: dict[int, Any] = reading.partial
     return partial
 
 
-def _open_text(reading: Reading, chunk: Any) -> list[str]:
-    pieces: list[str] = _items(reading).setdefault(getattr(chunk, "output_index", 0), [])
-    return pieces
+def _place(chunk: Any) -> int:
+    place = getattr(chunk, "output_index", None)
+    return place if isinstance(place, int) else 0
+
+
+def _open(reading: Reading, chunk: Any, kind: str) -> _Open:
+    items, place = _items(reading), _place(chunk)
+    found = items.get(place)
+    if not isinstance(found, _Open):
+        found = items[place] = _Open()
+    found.kind = _KEPT[kind]
+    return found
+
+
+def _read_error_event(reading: Reading, event: Any) -> None:
+    reading.error_type = str(field(event, "code") or "error")
+    reading.error_message = plain(field(event, "message"))
 
 
 def _message(items: Any) -> Message:

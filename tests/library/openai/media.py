@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import openai
 from wire import files
 from wire.server import Reply, whole
 
@@ -147,4 +149,5 @@ MODERATE = Media(
 )  # fmt: skip
 
 MEDIA = (GENERATE, EDIT, VARY, SPEAK, TRANSCRIBE, TRANSLATE, MODERATE)
-STREAMED = (GENERATE, EDIT, TRANSCRIBE)
+HAS_STREAMED_IMAGES = "stream" in inspect.signature(openai.resources.Images.generate).parameters
+STREAMED = (TRANSCRIBE, *((GENERATE, EDIT) if HAS_STREAMED_IMAGES else ()))

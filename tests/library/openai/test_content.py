@@ -267,6 +267,34 @@ def test_items_of_a_response(otel: Telemetry, app: App, provider: Provider, file
     assert parts[3:] == [WEATHER, TIME]
 
 
+OPEN = [
+    # How much of the stream comes, and the parts of it then: whole items, and as much of the open one as came.
+    (5, [{"type": "reasoning", "content": "Look it up "}]),
+    (23, [{"type": "tool_call", "id": "call_wire1", "name": "get_weather", "arguments": '{"city":"'}]),
+]
+
+
+@pytest.mark.parametrize(("count", "last"), OPEN, ids=["reasoning", "arguments"])
+def test_items_of_a_response_that_was_left(
+    otel: Telemetry, app: App, provider: Provider, count: int, last: list[dict[str, Any]]
+) -> None:
+    """An item that was not finished keeps what came of it."""
+    otel.instrument(capture="full")
+    provider.reply(sse(files.events("openai/responses_stream_tools.sse")[:count], Gate()))
+    app.leave(app.call(RESPONSES.method(app.client), **RESPONSES.streaming), count)
+    (message,) = otel.messages(semconv.OUTPUT_MESSAGES)
+    assert message["parts"][-1:] == last
+
+
+def test_a_refusal_that_was_left(otel: Telemetry, app: App, provider: Provider) -> None:
+    """A refusal is a text, too."""
+    otel.instrument(capture="full")
+    refusal = {"type": "response.refusal.delta", "output_index": 0, "content_index": 0, "delta": "I can't"}
+    provider.reply(sse(RESPONSES.events[:3], files.event(refusal), Gate()))
+    app.leave(app.call(RESPONSES.method(app.client), **RESPONSES.streaming), 4)
+    assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] == [_text("I can't")]
+
+
 def test_a_whole_conversation_keeps_its_parts(otel: Telemetry, app: App, provider: Provider) -> None:
     """Tool calls and their results, a picture as type, size and hash, the SDK's own objects passed back."""
     otel.instrument(capture="full")

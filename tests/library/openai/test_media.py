@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from openai import _streaming
 from opentelemetry.sdk.trace import Span, Tracer
 from opentelemetry.trace import SpanKind, StatusCode
 from wire import files
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
     from .app import App
 
 pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # variations and translations are
+
+
+# Older SDKs let the HTTP library's errors in the middle of a stream through as they are.
+NETWORK: Any = openai.APIConnectionError
+if not hasattr(_streaming, "APIConnectionError"):
+    NETWORK = _streaming.httpx.RemoteProtocolError  # type: ignore[attr-defined]  # of versions before
 
 
 def _named(media: Media) -> str:
@@ -153,7 +160,7 @@ def test_a_stream(otel: Telemetry, app: App, provider: Provider, media: Media) -
     assert semconv.ERROR_TYPE not in otel.attributes
 
 
-@pytest.mark.parametrize("media", [TRANSCRIBE, pytest.param(GENERATE, marks=pytest.mark.slow)], ids=_named)
+@pytest.mark.parametrize("media", STREAMED[:2], ids=_named)
 @pytest.mark.parametrize("way", ["leave", "close", "cut", "fin"])
 def test_a_stream_that_ends_early(otel: Telemetry, app: App, provider: Provider, media: Media, way: str) -> None:
     """Left, closed, cut or simply over before its last event: told apart, nothing estimated from what is no text."""
@@ -167,13 +174,14 @@ def test_a_stream_that_ends_early(otel: Telemetry, app: App, provider: Provider,
         app.take(stream, 1)
         app.close(stream)
     elif way == "cut":
-        with pytest.raises(openai.APIConnectionError):
+        with pytest.raises(NETWORK):
             app.read(stream)
     else:
         app.read(stream)
     found = otel.attributes
     assert found[semconv.STREAM_END] == ("closed" if way in {"leave", "close"} else "broken")
-    assert found.get(semconv.ERROR_TYPE) == {"cut": "openai.APIConnectionError", "fin": "incomplete"}.get(way)
+    cut = f"{NETWORK.__module__.split('.')[0]}.{NETWORK.__name__}"
+    assert found.get(semconv.ERROR_TYPE) == {"cut": cut, "fin": "incomplete"}.get(way)
     assert semconv.USAGE_ESTIMATED not in found
     assert semconv.USAGE_OUTPUT not in found
 
@@ -339,6 +347,8 @@ def test_what_a_transcription_used(
 
 def test_a_warning_of_the_sdk_points_at_the_app(otel: Telemetry, sync_app: App, provider: Provider) -> None:
     """Deprecated methods warn about the line that calls them, with us as without."""
+    if not hasattr(openai.resources.Images.create_variation, "__deprecated__"):
+        pytest.skip("not deprecated in this version")
     provider.reply(VARY.reply())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
