@@ -88,6 +88,7 @@ def test_a_deployment_named_as_nobody_would_guess(otel: Telemetry, app: App, pro
     assert otel.attributes[semconv.COST_STATUS] == "exact"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["azure_deployment", "base_url"])
 def test_a_client_of_one_deployment(
     otel: Telemetry, make_app: Callable[..., App], provider: Provider, how: str
@@ -141,6 +142,7 @@ def test_a_token_provider(otel: Telemetry, make_app: Callable[..., App], provide
     assert "entra-token" not in otel.everything()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", [GENERATE, SPEAK, TRANSCRIBE], ids=lambda media: media.name)
 def test_pictures_and_sound(otel: Telemetry, app: App, provider: Provider, media: Any) -> None:
     """The same surfaces, through deployments."""
@@ -164,6 +166,7 @@ def test_a_static_answer(otel: Telemetry, app: App, provider: Provider, streamed
     assert otel.attributes[semconv.VERDICT] == "block"
 
 
+@pytest.mark.slow
 def test_refused(otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """By provider, as a policy names it."""
     monkeypatch.setenv("OTELLLM_KILL", "provider:azure.ai.openai")

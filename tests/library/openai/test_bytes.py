@@ -29,6 +29,10 @@ USED = (semconv.USAGE_INPUT, semconv.USAGE_OUTPUT)
 EVENTS = {"model": "gpt-4o-mini-tts", "stream_format": "sse"}
 
 
+def _slow(surface: Surface) -> Any:
+    return pytest.param(surface, marks=pytest.mark.slow)
+
+
 def _sound(*steps: Step) -> Reply:
     return Reply(steps=steps, content_type="audio/mpeg")
 
@@ -85,6 +89,7 @@ def test_a_sound_written_to_a_file(otel: Telemetry, app: App, provider: Provider
     assert otel.attributes[semconv.STREAM_END] == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["read", "parse"])
 def test_a_sound_read_at_once(otel: Telemetry, app: App, provider: Provider, how: str) -> None:
     """Through a streaming view all the same: complete, and counted once."""
@@ -156,7 +161,7 @@ def test_an_error_in_place_of_a_sound(otel: Telemetry, app: App, provider: Provi
 
 
 @pytest.mark.parametrize("how", ["iter_bytes", "iter_lines", "iter_text"])
-@pytest.mark.parametrize("surface", SURFACES, ids=lambda surface: surface.name)
+@pytest.mark.parametrize("surface", [CHAT, *map(_slow, SURFACES[1:])], ids=lambda surface: surface.name)
 def test_a_whole_answer_read_as_bytes(
     otel: Telemetry, app: App, provider: Provider, surface: Surface, how: str
 ) -> None:
@@ -174,7 +179,7 @@ def test_a_whole_answer_read_as_bytes(
 
 
 @pytest.mark.parametrize("how", ["read", "iter_bytes", "iter_lines", "iter_text"])
-@pytest.mark.parametrize("surface", STREAMING, ids=lambda surface: surface.name)
+@pytest.mark.parametrize("surface", [CHAT, *map(_slow, STREAMING[1:])], ids=lambda surface: surface.name)
 def test_a_stream_read_as_bytes(otel: Telemetry, app: App, provider: Provider, surface: Surface, how: str) -> None:
     """Its events are read beside the app: usage, text, timing."""
     otel.instrument(capture="full")
@@ -187,6 +192,7 @@ def test_a_stream_read_as_bytes(otel: Telemetry, app: App, provider: Provider, s
     assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"][0]["content"].lstrip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cuts", [1, 7, 64])
 def test_events_cut_anywhere(otel: Telemetry, app: App, provider: Provider, cuts: int) -> None:
     """The network's pieces are not the provider's events; line ends are CRLF, and there are comments between them."""

@@ -108,6 +108,7 @@ def test_not_by_itself(otel: Telemetry, app: App, provider: Provider) -> None:
     assert otel.attributes[semconv.USAGE_ESTIMATED] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "sent"),
     [
@@ -139,6 +140,7 @@ def test_options_in_the_extra_body_stay(otel: Telemetry, app: App, provider: Pro
     assert provider.last.json["stream_options"] == {"include_usage": False}
 
 
+@pytest.mark.slow
 def test_whole_calls_and_other_surfaces_are_not_asked(otel: Telemetry, app: App, provider: Provider) -> None:
     """Their usage always comes."""
     from wire.server import whole

@@ -80,6 +80,7 @@ def test_a_good_answer(otel: Telemetry, app: App, provider: Provider, media: Med
     assert TEXT not in otel.everything()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", MEDIA, ids=_named)
 def test_an_error(otel: Telemetry, app: App, provider: Provider, media: Media) -> None:
     """The provider's code; nothing was used, and nothing is billed."""
@@ -123,6 +124,7 @@ def test_views(otel: Telemetry, app: App, provider: Provider, media: Media, view
     _found(otel, {**media.expected, semconv.PROVIDER_REQUEST_ID: "req_wire"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", MEDIA, ids=_named)
 def test_the_app_sees_what_it_would_see_without_us(
     otel: Telemetry, make_app: Callable[..., App], provider: Provider, media: Media
@@ -290,6 +292,7 @@ def test_the_apps_file_objects_are_not_read(otel: Telemetry, make_app: Callable[
     assert part == {"type": "file", "mime_type": "audio/flac", "modality": "audio", "name": "tape.flac"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["path", "tuple of an object", "object without a name", "bytes", "bytearray"])
 def test_every_shape_of_a_file(otel: Telemetry, app: App, provider: Provider, tmp_path: Path, shape: str) -> None:
     """Bytes by their hash; what would have to be read by its name and type."""
@@ -315,6 +318,7 @@ def test_every_shape_of_a_file(otel: Telemetry, app: App, provider: Provider, tm
     assert otel.messages(semconv.INPUT_MESSAGES)[0]["parts"][0] == {**expected, "modality": "audio"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "srt", "vtt"])
 @pytest.mark.parametrize("view", ["", "with_raw_response"])
 def test_a_transcription_as_text(otel: Telemetry, app: App, provider: Provider, form: str, view: str) -> None:

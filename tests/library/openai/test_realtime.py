@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from driving import tls
 from opentelemetry.trace import SpanKind, StatusCode
 
 import otelllm
@@ -107,7 +108,8 @@ class Talker:
         self.kind = kind
         # The beta's client speaks TLS, whatever the base URL says, unless it is told where its sockets are.
         sockets = url.replace("http", "ws")
-        given: dict[str, Any] = {"api_key": "sk-test", "base_url": url, "websocket_base_url": sockets}
+        http = (openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient)(verify=tls())
+        given: Any = {"api_key": "k-realtime", "base_url": url, "websocket_base_url": sockets, "http_client": http}
         self.client: Any = openai.OpenAI(**given) if kind == "sync" else openai.AsyncOpenAI(**given)
         self.runner = asyncio.Runner() if kind == "async" else None
 
@@ -311,6 +313,7 @@ def test_what_was_said(otel: Telemetry, talker: Talker, sockets: SocketProvider)
     assert "A" * 100 not in otel.everything()
 
 
+@pytest.mark.slow
 def test_an_answer_asked_for_with_settings_of_its_own(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """Out of the conversation, with its own instructions and input: those, not the session's."""
     otel.instrument(capture="full")
@@ -359,6 +362,7 @@ def test_speech_that_the_server_answers_by_itself(otel: Telemetry, talker: Talke
     assert float(str((chat.attributes or {})[semconv.TTFT])) > 0
 
 
+@pytest.mark.slow
 def test_speech_billed_by_seconds_and_speech_that_was_not_understood(
     otel: Telemetry, talker: Talker, sockets: SocketProvider
 ) -> None:
@@ -389,6 +393,7 @@ ENDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "details", "finish", "end", "error"), ENDS, ids=["length", "filter", "turn",
                          "cancel", "failed"])  # fmt: skip
 def test_how_an_answer_ends(
@@ -407,6 +412,7 @@ def test_how_an_answer_ends(
     assert "slow down" not in otel.everything()
 
 
+@pytest.mark.slow
 def test_two_answers_at_once(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """Their events interleave; each has its own text, timing and usage."""
     otel.instrument(capture="full")
@@ -424,6 +430,7 @@ def test_two_answers_at_once(otel: Telemetry, talker: Talker, sockets: SocketPro
         assert _messages(by_id[key], semconv.OUTPUT_MESSAGES)[0]["parts"][0]["content"] == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event_id", ["ask_1", None])
 def test_a_refused_answer(otel: Telemetry, talker: Talker, sockets: SocketProvider, event_id: str | None) -> None:
     """The server's error event is one the answer that was asked for; the next one is not confused by it."""
@@ -443,6 +450,7 @@ def test_a_refused_answer(otel: Telemetry, talker: Talker, sockets: SocketProvid
     assert session.status.status_code is StatusCode.UNSET
 
 
+@pytest.mark.slow
 def test_an_error_about_something_else(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """A bad session update refuses no answer."""
     error = {"type": "invalid_request_error", "code": "unknown_parameter", "param": "session.x", "message": "no"}
@@ -565,6 +573,7 @@ def test_a_read_that_timed_out_is_no_end(otel: Telemetry, sockets: SocketProvide
     talker.stop()
 
 
+@pytest.mark.slow
 def test_an_error_of_the_apps_own(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """Raised inside the block: the app's, and no failure of the session."""
     sockets.script(CREATED)
@@ -593,6 +602,7 @@ def test_nobody_holds_it_any_more(otel: Telemetry, sockets: SocketProvider) -> N
     talker.stop()
 
 
+@pytest.mark.slow
 def test_switched_off_meanwhile(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """`uninstrument()` ends what is open; the app's connection goes on."""
     sockets.script(CREATED, Until("response.create"), ANSWER)
@@ -604,15 +614,16 @@ def test_switched_off_meanwhile(otel: Telemetry, talker: Talker, sockets: Socket
     assert below == []
 
 
+@pytest.mark.slow
 def test_a_refused_handshake(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """401: the websocket library's error for the app, its status on the span, no key anywhere."""
-    sockets.refusal = (401, b'{"error": {"message": "Incorrect API key provided: sk-test"}}')
+    sockets.refusal = (401, b'{"error": {"message": "Incorrect API key provided: k-realtime"}}')
     with pytest.raises(Exception, match="401"):
         talker.talk(talker.connect(), until("session.created"))
     session, _ = _spans(otel)
     _found(session, {semconv.ERROR_TYPE: "401", semconv.PROVIDER_REQUEST_ID: "req_wire"})
     assert session.status.status_code is StatusCode.ERROR
-    assert "sk-test" not in otel.everything()
+    assert "k-realtime" not in otel.everything()
 
 
 def test_refused_by_the_kill_switch(
@@ -735,6 +746,7 @@ def test_the_app_sees_what_it_would_see_without_us(otel: Telemetry, sockets: Soc
     assert halves[0] == halves[1]
 
 
+@pytest.mark.slow
 def test_handlers(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """`on` and `dispatch_events`: pushed events are seen as well."""
     manager = talker.connect()
@@ -749,6 +761,7 @@ def test_handlers(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> N
     _found(chat, USED)
 
 
+@pytest.mark.slow
 def test_events_sent_as_text(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """`send` with a dict and `send_raw` with JSON ask for answers, too."""
     sockets.script(CREATED, Until("response.create"), ANSWER, Until("response.create"), _begin("resp_2"),
@@ -779,6 +792,7 @@ def test_a_message_that_nobody_knows(otel: Telemetry, talker: Talker, sockets: S
     _found(chat, {semconv.USAGE_INPUT: 300})
 
 
+@pytest.mark.slow
 def test_context(otel: Telemetry, talker: Talker, sockets: SocketProvider) -> None:
     """User and feature are those around the session, also for answers read elsewhere; nothing stays attached."""
     sockets.script(CREATED, Until("response.create"), ANSWER)

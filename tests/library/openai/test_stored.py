@@ -46,6 +46,7 @@ def test_a_response_fetched_again(otel: Telemetry, app: App, provider: Provider,
     _counts_nothing(otel)
 
 
+@pytest.mark.slow
 def test_a_response_in_progress(otel: Telemetry, app: App, provider: Provider) -> None:
     """A background response that is not done yet: nothing to say but its id."""
     provider.reply(whole(files.body("openai/responses_queued.json")))
@@ -121,6 +122,7 @@ def test_a_batch_is_begun(otel: Telemetry, app: App, provider: Provider, view: s
     _counts_nothing(otel)
 
 
+@pytest.mark.slow
 def test_a_batch_is_looked_at_many_times(otel: Telemetry, app: App, provider: Provider) -> None:
     """Each look is a span; what its calls used is on none, or it would be counted at every look."""
     for file in ("batch.json", "batch_completed.json", "batch_completed.json"):
