@@ -13,6 +13,7 @@ from ...call import Reading, Request
 from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
 from ...stainless import is_timeout, offline, plain
+from .batches import BATCH
 from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
 from .classifiers import CLASSIFIER
 from .conversations import CONVERSATION, CONVERSATION_STREAM
@@ -39,6 +40,12 @@ def _methods(packages: tuple[str, ...], name: str, surface: Surface, *, optional
 def _conversations(verb: str) -> Iterator[Method]:
     yield from _methods(_OURS, f"conversations:Conversations.{verb}", CONVERSATION)
     yield from _methods(_OURS, f"conversations:Conversations.{verb}_stream", CONVERSATION_STREAM)
+
+
+def _batches(verb: str) -> Iterator[Method]:
+    """Their class has moved twice."""
+    for place in ("client.jobs:Jobs", "client.batch_jobs:BatchJobs", "mistral_jobs:MistralJobs"):
+        yield from _methods(("mistralai",), f"{place}.{verb}", BATCH)
 
 
 def _unspanned(original: Callable[..., Any], hook: Any, context: Any, request: Any) -> Any:
@@ -77,6 +84,8 @@ class _Mistral:
         *_methods(_OURS, "transcriptions:Transcriptions.complete", TRANSCRIPTION),
         *_methods(_OURS, "transcriptions:Transcriptions.stream", TRANSCRIPTION_STREAM),
         *_methods(_OURS, "speech:Speech.complete", SPEECH),
+        *_batches("create"),
+        *_batches("get"),
     )
     parse_hooks = ()
     iterator = "generator"

@@ -192,3 +192,17 @@ def test_a_conversation_goes_on(otel: Telemetry, app: App, provider: Provider, v
     assert otel.span.name == "chat"
     assert {name: otel.attributes.get(name) for name in MESSAGE} == MESSAGE
     assert otel.attributes[semconv.USAGE_INPUT] == 429
+
+
+@pytest.mark.parametrize("verb", ["create", "get"])
+def test_a_batchs_answers_are_counted_by_nobody(otel: Telemetry, app: App, provider: Provider, verb: str) -> None:
+    """Begun, and looked after many times, its answers with it: no usage on any of these."""
+    provider.reply(whole(files.body("mistral/batch.json")))
+    more: dict[str, Any] = {"job_id": "b_ts_0f1"}
+    if verb == "create":
+        more = {"endpoint": "/v1/chat/completions", "input_files": ["f1"], "model": "mistral-small-latest"}
+    app.call(method(app.client, app.client.batch.jobs, verb), **more)
+    assert otel.span.name == ("batch mistral-small-latest" if verb == "create" else "batch")
+    assert otel.attributes[semconv.RESPONSE_ID] == "b_ts_0f1"
+    assert semconv.USAGE_INPUT not in otel.attributes
+    assert semconv.COST not in otel.attributes
