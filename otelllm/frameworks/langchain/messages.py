@@ -10,7 +10,7 @@ from ...capture import blob
 from ...fields import field
 from ...parts import as_list, text, tool_call
 
-__all__ = ["as_message", "content_parts", "is_message", "messages_of", "tool_definitions"]
+__all__ = ["as_message", "as_text", "content_parts", "is_message", "messages_of", "tool_definitions"]
 
 _ROLES = {
     "human": "user",
@@ -48,7 +48,8 @@ def as_message(given: Any) -> Message:
         if call_id := field(given, "tool_call_id"):
             part["id"] = call_id
         return {"role": role, "parts": [part]}
-    parts = [*_thoughts(given), *content_parts(content)]
+    beside: Mapping[str, Any] = field(given, "additional_kwargs") or {}
+    parts = [*_thoughts(beside), *content_parts(content), *_spoken(beside)]
     for call in as_list(field(given, "tool_calls")):
         inner = field(call, "function")  # a dict in OpenAI's shape
         parts.append(
@@ -58,10 +59,17 @@ def as_message(given: Any) -> Message:
         )
     invalid = as_list(field(given, "invalid_tool_calls"))  # their arguments are no JSON: kept as they came
     parts += [tool_call(field(call, "id"), field(call, "name"), field(call, "args")) for call in invalid]
+    if (legacy := beside.get("function_call")) is not None and not field(given, "tool_calls"):
+        parts.append(tool_call(None, field(legacy, "name"), field(legacy, "arguments")))
     made: Message = {"role": role, "parts": parts}
     if isinstance(name := field(given, "name"), str) and name:
         made["name"] = name
     return made
+
+
+def as_text(content: Any) -> Message:
+    """What a model that completes texts said."""
+    return {"role": "assistant", "parts": [text(content)] if content else []}
 
 
 def _role(told: Any) -> str:
@@ -76,10 +84,20 @@ def _response(content: Any) -> Any:
     return parts[0].get("content") if len(parts) == 1 and parts[0]["type"] == "text" else parts
 
 
-def _thoughts(message: Any) -> list[Part]:
+def _thoughts(beside: Mapping[str, Any]) -> list[Part]:
     """Reasoning that a model class keeps beside the content."""
-    thought = field(field(message, "additional_kwargs") or {}, "reasoning_content")
+    thought = beside.get("reasoning_content")
     return [{"type": "reasoning", "content": thought}] if isinstance(thought, str) and thought else []
+
+
+def _spoken(beside: Mapping[str, Any]) -> list[Part]:
+    """A refusal, or an answer that was spoken, as OpenAI's model class keeps them."""
+    audio = beside.get("audio")
+    told = (beside.get("refusal"), field(audio, "transcript"))
+    parts = [text(one) for one in told if isinstance(one, str) and one]
+    if isinstance(data := field(audio, "data"), str) and data:
+        parts.append(blob("audio/*", "audio", data))
+    return parts
 
 
 def content_parts(content: Any) -> list[Part]:
@@ -89,16 +107,17 @@ def content_parts(content: Any) -> list[Part]:
     parts: list[Part] = []
     for block in as_list(content):
         if isinstance(block, str):
-            parts.append(text(block))
+            if block:
+                parts.append(text(block))
         elif isinstance(block, Mapping):
-            part = _READ.get(str(block.get("type")), _unknown)(block)
+            part = _READ.get(str(block.get("type")), _other)(block)
             if part is not None:
                 parts.append(part)
     return parts
 
 
 def _text(block: Mapping[str, Any]) -> Part | None:
-    told = block.get("text")
+    told = block.get("text") or block.get("refusal")
     return text(told) if told else None
 
 
@@ -113,15 +132,22 @@ def _nothing(block: Mapping[str, Any]) -> None:
     """Said elsewhere: a tool call is among the message's tool calls too."""
 
 
-def _unknown(block: Mapping[str, Any]) -> Part:
-    return {"type": str(block.get("type") or "unknown")}
+def _other(block: Mapping[str, Any]) -> Part:
+    kind = str(block.get("type") or "unknown")
+    if not kind.endswith("_call"):
+        return {"type": kind}
+    told = {name: value for name, value in block.items() if name not in {"type", "id"}}  # one of OpenAI's own tools
+    name = kind.removesuffix("_call")
+    part: Part = {"type": "server_tool_call", "name": name, "server_tool_call": {**told, "type": name}}
+    return {**part, "id": block["id"]} if block.get("id") else part
 
 
 def _server_call(block: Mapping[str, Any]) -> Part:
     part: Part = {"type": "server_tool_call", "name": block.get("name") or ""}
     if block.get("id"):
         part["id"] = block["id"]
-    return {**part, "server_tool_call": {"type": part["name"], "arguments": block.get("args", block.get("input"))}}
+    given = {"arguments": block["args"]} if "args" in block else {"input": block.get("input")}
+    return {**part, "server_tool_call": {"type": part["name"], **given}}
 
 
 def _server_result(block: Mapping[str, Any]) -> Part:
@@ -159,6 +185,7 @@ def _data(modality: str) -> Callable[[Mapping[str, Any]], Part]:
 _READ: dict[str, Callable[[Mapping[str, Any]], Part | None]] = {
     "text": _text,
     "output_text": _text,
+    "refusal": _text,
     "reasoning": _reasoning,
     "thinking": _reasoning,
     "tool_use": _nothing,

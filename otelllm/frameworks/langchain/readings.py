@@ -17,7 +17,7 @@ from ...json_tree import plain
 from ...parts import as_list, text
 from ...runs import Run
 from ...spec import Delta
-from .messages import as_message, is_message, messages_of, tool_definitions
+from .messages import as_message, as_text, is_message, messages_of, tool_definitions
 
 __all__ = [
     "Asked", "answer", "delta", "event_delta", "tool_result", "write_inputs", "write_outputs",
@@ -136,17 +136,18 @@ def answer(call: Call, response: Any, run_id: UUID) -> None:
         told = {**said, **(field(choice, "generation_info") or {}), **(field(message, "response_metadata") or {})}
         reading.model = reading.model or _text_of(told.get("model_name") or told.get("model"))
         reading.id = reading.id or _id(message, told)
-        own = _text_of(told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason"))
-        if own:
+        reading.tier = reading.tier or _tier(told)
+        if own := _text_of(told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")):
             reading.own_finish_reasons.append(own)
             reading.finish_reasons.append(_FINISH.get(own.lower(), own.lower()))
+        elif finish := _finish_by_status(message, told):
+            reading.own_finish_reasons.append(finish)
+            reading.finish_reasons.append(finish)
         reading.output_chars += _size(message if message is not None else field(choice, "text"))
         if call.captures:
-            content = field(choice, "text")
-            reading.messages.append(
-                as_message(message) if message is not None
-                else {"role": "assistant", "parts": [text(content)] if content else []}
-            )  # fmt: skip
+            shown = as_message(message) if message is not None else as_text(field(choice, "text"))
+            if shown["parts"]:
+                reading.messages.append(shown)
     reading.usage = _usage(choices, said)
     if any(_is_from_cache(field(one, "message"), run_id) for one in choices):
         reading.usage = None
@@ -157,6 +158,21 @@ def answer(call: Call, response: Any, run_id: UUID) -> None:
 def _choices(response: Any) -> Sequence[Any]:
     generations = as_list(field(response, "generations"))
     return as_list(generations[0]) if generations else ()
+
+
+def _tier(told: Mapping[str, Any]) -> str | None:
+    tier = _text_of(told.get("service_tier"))
+    return "standard" if tier in {"default", "auto"} else tier
+
+
+def _finish_by_status(message: Any, told: Mapping[str, Any]) -> str | None:
+    """Of OpenAI's Responses, which give no reason but a status."""
+    status = told.get("status")
+    if status == "completed":
+        return "tool_call" if field(message, "tool_calls") else "stop"
+    if status == "incomplete":
+        return "content_filter" if field(told.get("incomplete_details"), "reason") == "content_filter" else "length"
+    return "error" if status == "failed" else None
 
 
 def _text_of(value: Any) -> str | None:
@@ -202,10 +218,10 @@ def _standard_usage(counts: Mapping[str, Any]) -> Usage:
     usage = Usage(
         input=_count(counts, "input_tokens"),
         output=_count(counts, "output_tokens"),
-        cache_read=_count(came, "cache_read"),
+        cache_read=_count(came, "cache_read", "flex_cache_read", "priority_cache_read"),
         cache_write=_count(came, "cache_creation"),
         cache_write_1h=_count(came, "ephemeral_1h_input_tokens"),
-        reasoning=_count(went, "reasoning"),
+        reasoning=_count(went, "reasoning", "flex_reasoning", "priority_reasoning"),
         audio_input=_count(came, "audio"),
         audio_output=_count(went, "audio"),
     )
