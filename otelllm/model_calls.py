@@ -44,11 +44,13 @@ class ModelCall:
         """
         self._emitter = emit.active()
         self._context = get_current() if parent is None else parent
+        at = now()
         self._started_ns = started_ns or time_ns()
         self._outer = enclosing()
         self.enclosing = Enclosing(operation, attributes)
         self.call = Call(provider, operation, request, current(self._context), server)
-        self.call.timing.sent = now() - (time_ns() - self._started_ns)
+        # The wall clock says when, this one how long: the two are read together only for what is past.
+        self.call.timing.sent = at if started_ns is None else now() - (time_ns() - started_ns)
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -105,8 +107,9 @@ class ModelCall:
         if emitter is None or self.is_seen_below:
             return
         call = self.call
+        at = now() if ended_ns is None else now() - (time_ns() - ended_ns)
         ended_ns = ended_ns or time_ns()
-        call.timing.ended = now() - (time_ns() - ended_ns)
+        call.timing.ended = max(at, call.timing.sent)
         call.error = error
         with safely("writing a framework's model call"):
             record = emit.Record(emitter, call, context=self._context, started_ns=self._started_ns)

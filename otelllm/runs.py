@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from time import perf_counter_ns as now
 from time import time_ns
 from typing import Any, Generic, TypeVar
@@ -81,17 +80,25 @@ class Run:
             found[semconv.AGENT_NAME] = lineage.agent
         if lineage.conversation:
             found.setdefault(semconv.CONVERSATION_ID, lineage.conversation)
-        told = {semconv.USER_ID: scope.user, semconv.SESSION_ID: scope.session, semconv.FEATURE: scope.feature}
-        found.update({name: value for name, value in told.items() if value is not None})
+        if scope.user is not None:
+            found[semconv.USER_ID] = scope.user
+        if scope.session is not None:
+            found[semconv.SESSION_ID] = scope.session
+        if scope.feature is not None:
+            found[semconv.FEATURE] = scope.feature
         self.span = emitter.tracer.start_span(
             span_name, context=self.context, kind=kind, attributes=found, start_time=started_ns
         )
         self.context = set_span_in_context(self.span, self.context)
         if operation in {semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT}:
             self._totals = Totals(lineage.totals)
-            heard = _named(lineage, operation, self.name, self._totals)
-            if conversation := found.get(semconv.CONVERSATION_ID):
-                heard = replace(heard, conversation=str(conversation))
+            is_agent, thread = operation == semconv.INVOKE_AGENT, found.get(semconv.CONVERSATION_ID)
+            heard = Lineage(
+                agent=(self.name if is_agent else None) or lineage.agent,
+                workflow=(None if is_agent else self.name) or lineage.workflow,
+                conversation=None if thread is None else str(thread),
+                totals=self._totals,
+            )
             self.context = below(heard, self.context)
         if self.span.is_recording() and emitter.capture.mode != "off":
             self.content = Content(emitter.capture)
@@ -172,12 +179,6 @@ class Run:
                 shared[semconv.ERROR_TYPE] = failed
             seconds = (now() - (time_ns() - ended_ns if ended_ns else 0) - self._started) / 1e9
             emitter.instruments.record_step(self.operation, seconds, shared)
-
-
-def _named(lineage: Lineage, operation: str, name: str, totals: Totals) -> Lineage:
-    if operation == semconv.INVOKE_AGENT:
-        return replace(lineage, agent=name or lineage.agent, totals=totals)
-    return replace(lineage, workflow=name or lineage.workflow, totals=totals)
 
 
 K = TypeVar("K")

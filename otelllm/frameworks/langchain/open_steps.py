@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from opentelemetry.context import Context, attach, create_key, get_current, get_value, set_value
+from opentelemetry.context import Context, attach, create_key, get_current, set_value
 
 from ...model_calls import ModelCall
 from ...runs import Run
@@ -59,7 +59,7 @@ class Step:
     @property
     def is_current(self) -> bool:
         """Whether the current context is in this step already, or below it."""
-        return get_value(_ANCHOR) is self.anchor
+        return get_current().get(_ANCHOR) is self.anchor
 
     def end(self, error: BaseException | None = None, *, error_type: str | None = None) -> None:
         """End what it has, whatever that is; nothing where that has ended."""
@@ -107,8 +107,9 @@ class OpenSteps:
         """The context in which a run with this parent starts, and the nearest step with a span above it."""
         parent = self.get(parent_run_id)
         if parent is None:  # a root; or a parent that began before us, or LangSmith's
-            anchor = get_value(_ANCHOR)
-            return get_current(), anchor if isinstance(anchor, Step) else None
+            current = get_current()
+            anchor = current.get(_ANCHOR)
+            return current, anchor if isinstance(anchor, Step) else None
         return (get_current() if parent.is_current else parent.context), parent.anchor
 
     def end_all(self) -> None:

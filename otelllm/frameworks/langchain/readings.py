@@ -252,10 +252,12 @@ def _size(given: Any) -> int:
 
 def delta(token: Any, chunk: Any) -> Delta:
     """What a streamed chunk carried."""
-    message = field(chunk, "message")
+    if isinstance(token, str) and token:
+        return 2
+    message = getattr(chunk, "message", None)
     if message is None:
-        return 2 if token else 0
-    content = field(message, "content")
+        return 0
+    content = message.content
     if isinstance(content, str):
         if content:
             return 2
@@ -263,9 +265,9 @@ def delta(token: Any, chunk: Any) -> Delta:
         return 2
     elif any(isinstance(one, Mapping) and (one.get("reasoning") or one.get("thinking")) for one in as_list(content)):
         return 1
-    if as_list(field(message, "tool_call_chunks")):
+    if getattr(message, "tool_call_chunks", None):
         return 1
-    return 1 if (field(message, "additional_kwargs") or {}).get("reasoning_content") else 0
+    return 1 if message.additional_kwargs.get("reasoning_content") else 0
 
 
 def event_delta(event: Mapping[str, Any]) -> Delta | None:
