@@ -19,6 +19,8 @@ def as_sent(thing: Any) -> Any:
     """`thing`, of the SDK's types, dicts and lists of them, as plain data without what the SDK made up."""
     if type(thing) in _PLAIN:
         return thing
+    if isinstance(thing, str):
+        return str.__str__(thing)  # a word that the SDK didn't know is of a type of its own, and no attribute
     if isinstance(thing, Mapping):
         return {name: as_sent(value) for name, value in thing.items() if given(value)}
     if isinstance(thing, list | tuple):
