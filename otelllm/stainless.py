@@ -22,8 +22,8 @@ def given(value: Any) -> bool:
 
 
 def plain(value: Any) -> str | None:
-    """`value` where it is a text with something in it."""
-    return value if isinstance(value, str) and value else None
+    """`value` where it is a text with something in it; of a type of its own (an enum), as the text that it is."""
+    return str.__str__(value) if isinstance(value, str) and value else None
 
 
 def merged(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
