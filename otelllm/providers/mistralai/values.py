@@ -17,25 +17,31 @@ _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 
 def as_sent(thing: Any) -> Any:
     """`thing`, of the SDK's types, dicts and lists of them, as plain data without what the SDK made up."""
-    if type(thing) in _PLAIN:
+    kind = type(thing)
+    if kind in _PLAIN:
         return thing
+    if kind is list or kind is tuple:
+        return [as_sent(one) for one in thing]
+    if hasattr(kind, "__pydantic_fields_set__"):
+        return _object(thing)
     if isinstance(thing, str):
         return str.__str__(thing)  # a word that the SDK didn't know is of a type of its own, and no attribute
     if isinstance(thing, Mapping):
         return {name: as_sent(value) for name, value in thing.items() if given(value)}
-    if isinstance(thing, list | tuple):
-        return [as_sent(one) for one in thing]
-    return _object(thing) if hasattr(type(thing), "__pydantic_fields_set__") else thing
+    return [as_sent(one) for one in thing] if isinstance(thing, list | tuple) else thing
 
 
 def _object(thing: Any) -> Any:
     """One of the SDK's objects; a variant that it doesn't know is what it kept of it."""
     there = thing.__dict__
-    if there.get("is_unknown") is True:
+    if "is_unknown" in there:
         return there.get("raw")
-    found = {name: as_sent(there[name]) for name in thing.__pydantic_fields_set__ if name in there}
+    found = {}
+    for name in thing.__pydantic_fields_set__:
+        value = there[name]
+        found[name] = value if type(value) in _PLAIN else as_sent(value)
     for name in _KINDS:  # constants of the class, which are sent, too: an app's own objects have them from there alone
-        if name not in found and isinstance(kind := there.get(name), str):
+        if name in there and name not in found and isinstance(kind := there[name], str):
             found[name] = kind
     if extra := thing.__pydantic_extra__:
         found.update(extra)
