@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, TypedDict
 
 __all__ = [
@@ -162,6 +163,11 @@ class Reading:
     """The provider's own bookkeeping while chunks are folded; nobody else looks at it."""
 
 
+UNSETTLED = 256
+GAPS_KEPT = 2048
+"""For the percentiles: past it every second one is let go, and only every second one is kept on."""
+
+
 @dataclass(slots=True)
 class Timing:
     """Moments of one call on the monotonic clock, in nanoseconds; None where it has not come."""
@@ -175,9 +181,42 @@ class Timing:
     ended: int | None = None
     chunks: int = 0
     gaps: list[int] = field(default_factory=list)
-    """Between such deltas; thinned evenly once there are many (see relay)."""
-    last_token: int | None = None
+    """Between such deltas, once they are `settle`d; where there are many, every second one, or fourth, and so on."""
     gap_max: int = 0
+    _tokens: list[int] = field(default_factory=list)
+    """Moments of deltas that are not settled yet, after the last one that is."""
+    _stride: int = 1
+    _skipped: int = 0
+
+    def saw(self, at: int, delta: int) -> None:
+        """A chunk came: with nothing that a reader waits for (0), a token (1), or content (2)."""
+        self.chunks += 1
+        if self.first_chunk is None:
+            self.first_chunk = at
+        if not delta:
+            return
+        if delta == 2 and self.first_content is None:
+            self.first_content = at
+        tokens = self._tokens
+        tokens.append(at)
+        if len(tokens) >= UNSETTLED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make gaps of the moments noted so far. In bulk: 0.1 µs a token in place of 0.4."""
+        tokens = self._tokens
+        if not tokens:
+            return
+        if self.first_token is None:
+            self.first_token = tokens[0]
+        gaps = [later - earlier for earlier, later in pairwise(tokens)]
+        self.gap_max = max(self.gap_max, *gaps, 0)
+        self.gaps += gaps[self._stride - 1 - self._skipped :: self._stride]
+        self._skipped = (self._skipped + len(gaps)) % self._stride
+        del tokens[:-1]
+        while len(self.gaps) >= GAPS_KEPT:
+            del self.gaps[::2]
+            self._stride *= 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ class Record:
     def end(self, call: Call, ended_ns: int | None = None) -> None:
         """Price the call, write its span and metrics. Called once. `ended_ns` since the epoch, where it is past."""
         span = self.span
+        call.timing.settle()
         try:
             with safely("pricing a call"):
                 self._price()

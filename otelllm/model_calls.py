@@ -78,21 +78,8 @@ class ModelCall:
 
     def chunk(self, delta: Delta) -> None:
         """A chunk of a streamed answer came: nothing in it (0), a token (1), content (2)."""
-        at, timing = now(), self.call.timing
         self.call.request.stream = True
-        timing.chunks += 1
-        if timing.first_chunk is None:
-            timing.first_chunk = at
-        if not delta:
-            return
-        if timing.last_token is None:
-            timing.first_token = at
-        else:
-            timing.gaps.append(at - timing.last_token)
-            timing.gap_max = max(timing.gap_max, timing.gaps[-1])
-        timing.last_token = at
-        if delta == 2 and timing.first_content is None:
-            timing.first_content = at
+        self.call.timing.saw(now(), delta)
 
     def end(
         self,

@@ -22,11 +22,6 @@ from .spec import End, Provider, Surface
 
 __all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "is_cancellation", "is_unawaited", "tap"]
 
-FOLD_EVERY = 64
-"""Chunks kept before they are folded: a slow reader's memory stays flat, and a fast one pays for folding in bulk."""
-GAPS_KEPT = 2048
-"""Gaps kept for the percentiles; past it every second one is let go, and only every second one is kept on."""
-
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
 _lineage = 0
 """Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls again."""
@@ -57,8 +52,8 @@ class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_fold_every", "_gap_stride", "_open", "_skipped", "call", "chunks",
-        "consumed", "hides", "provider", "reading", "stopped", "surface", "tapped", "times", "watched",
+        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "hides", "provider", "reading", "stopped",
+        "surface", "tapped", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -69,8 +64,6 @@ class Relay:
         # Popping is atomic, with or without the interpreter's lock, and can't deadlock in a finaliser as a lock can.
         self._open = [True]
         self._born = _lineage
-        self.chunks: list[Any] = []
-        self.times: list[int] = []
         self.reading = False
         """The reader is inside next(): an end seen now is decided by what next() raises."""
         self.stopped = False
@@ -81,52 +74,13 @@ class Relay:
         self.watched = False
         """A raw body is read through a tap of its bytes."""
         self.hides = provider.hides if call.request.asks_usage else None
-        self._fold_every = getattr(surface, "fold_every", FOLD_EVERY)
-        self._gap_stride = 1
-        self._skipped = 0
+        self._fold = surface.fold_chunk
         _live.add(self)
 
     @property
     def is_open(self) -> bool:
         """Whether the call has not ended yet."""
         return bool(self._open)
-
-    def fold(self) -> None:
-        """Fold the chunks kept so far into the call's reading."""
-        fold_chunk, reading, captures = self.surface.fold_chunk, self.call.reading, self.call.captures
-        for chunk, at in zip(self.chunks, self.times, strict=True):
-            try:
-                delta = fold_chunk(reading, chunk, captures)
-            except Exception as error:  # one chunk that we don't understand must not cost the others
-                if not swallow("folding a chunk", error):
-                    raise
-                continue
-            if delta:
-                self._time(at, content=delta == 2)
-        timing = self.call.timing
-        timing.chunks += len(self.chunks)
-        if timing.first_chunk is None and self.times:
-            timing.first_chunk = self.times[0]
-        del self.chunks[:]
-        del self.times[:]
-
-    def _time(self, at: int, *, content: bool) -> None:
-        timing = self.call.timing
-        if timing.last_token is None:
-            timing.first_token = at
-        else:
-            gap = at - timing.last_token
-            timing.gap_max = max(timing.gap_max, gap)
-            self._skipped += 1
-            if self._skipped >= self._gap_stride:
-                self._skipped = 0
-                timing.gaps.append(gap)
-                if len(timing.gaps) >= GAPS_KEPT:
-                    del timing.gaps[::2]
-                    self._gap_stride *= 2
-        timing.last_token = at
-        if content and timing.first_content is None:
-            timing.first_content = at
 
     def body(self, parsed: Any) -> None:
         """A raw view made its body: tap it where it is a stream. (A whole body is read when the response closes.)"""
@@ -152,8 +106,6 @@ class Relay:
             return
         call = self.call
         call.timing.ended = call.timing.ended or now()
-        with safely("folding the end of a stream"):
-            self.fold()
         with safely("finishing a stream"):
             self.surface.finish(call.reading, call.captures)
         if ending == "complete" and self.tapped and _is_cut(call):
@@ -174,14 +126,20 @@ class Relay:
         call.reading.partial = None
 
     def keep(self, chunk: Any) -> None:
-        """The reader got `chunk`: keep it and its moment, to be folded in bulk."""
+        """The reader got `chunk`: fold it into the call's reading now, while it is warm and as it came.
+
+        Kept to be folded in bulk, 64 chunks cost 4 µs each by the memory that they hold, and the app could change them.
+        """
         self.reading = False
-        chunks = self.chunks
-        chunks.append(chunk)
-        self.times.append(now())
-        if len(chunks) >= self._fold_every:
-            with safely("folding chunks"):
-                self.fold()
+        at = now()
+        call = self.call
+        try:
+            delta = self._fold(call.reading, chunk, call.captures)
+        except Exception as error:  # one chunk that we don't understand must not cost the others
+            if not swallow("folding a chunk", error):
+                raise
+            delta = 0
+        call.timing.saw(at, delta)
 
     def is_hidden(self, chunk: Any) -> bool:
         """Whether `chunk` only answers what we asked, and the app did not."""
@@ -249,7 +207,7 @@ def _is_cut(call: Call) -> bool:
 
 
 class Tap:
-    """Stands in for a sync stream's inner iterator: hands on each chunk, keeps it and its moment until folded."""
+    """Stands in for a sync stream's inner iterator: hands on each chunk, folded and with its moment noted."""
 
     __slots__ = ("_next", "_relay", "_source")
 

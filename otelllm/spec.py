@@ -39,9 +39,8 @@ class Surface(Protocol):
     None of them may change or consume what it is given. Each may raise on input that it does not understand: the
     caller guards it. `body` and `chunk` are the SDK's own objects, or dicts wrapped to look like them.
 
-    It may also have `fold_every` (the chunks kept before they are folded, where 64 are too many: a chunk may be a
-    picture) and `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes, and
-    streamed sounds piece by piece).
+    It may also have `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes,
+    and streamed sounds piece by piece).
     """
 
     operation: str

@@ -13,7 +13,7 @@ from ..fields import members
 from ..parts import as_list
 from ..spec import Delta
 from ..stainless import given, merged, plain, read_error_body
-from .chunks import finish_choices, finish_reason, fold_choices
+from .chunks import finish_choices, finish_reason, fold_choices, fold_text
 from .dialects import count_server_tools, read_breakdown, read_x_groq
 from .messages import chat_message, text_size, tool_definitions
 from .parameters import read_common
@@ -98,6 +98,8 @@ class Chat:
             read_error_body(reading, body)
 
     def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
+        if fold_text(reading, chunk, captures):
+            return 2
         said = members(chunk)
         if said.get("usage") is not None:
             merge_usage(reading, read_usage(chunk.usage))

@@ -24,8 +24,6 @@ _PICTURES = ("image", "mask", "image_url", "reference_images")
 
 class Images:
     operation = semconv.IMAGE_GENERATION
-    fold_every = 1
-    """A chunk is a whole picture, of a megabyte or more: none is kept longer than needed."""
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         kwargs = merged(kwargs)

@@ -77,8 +77,6 @@ def _sound(kwargs: Mapping[str, Any]) -> Part:
 
 class _Speech(Asked):
     operation = semconv.SPEECH
-    fold_every = 1
-    """A chunk is a piece of sound, of 50 kB: none is kept longer than needed."""
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         request = super().read_request(kwargs)
