@@ -38,8 +38,9 @@ def _object(thing: Any) -> Any:
         return there.get("raw")
     found = {}
     for name in thing.__pydantic_fields_set__:
-        value = there[name]
-        found[name] = value if type(value) in _PLAIN else as_sent(value)
+        if name in there:  # or among the extra ones
+            value = there[name]
+            found[name] = value if type(value) in _PLAIN else as_sent(value)
     for name in _KINDS:  # constants of the class, which are sent, too: an app's own objects have them from there alone
         if name in there and name not in found and isinstance(kind := there[name], str):
             found[name] = kind
