@@ -125,7 +125,7 @@ HOOKS = {
     "otelllm.emit:above": 0,
     "otelllm.metrics:Instruments.record": CALLS,
 }
-PLACES = {"chat": "otelllm.openai_format.chat:Chat", "responses": f"{OPENAI}.responses:_Responses"}
+PLACES = {"chat": "otelllm.openai_format.chat:Chat", "responses": "otelllm.openai_format.responses:Responses"}
 
 
 @pytest.mark.parametrize("surface", STREAMING[:2], ids=lambda surface: surface.name)
