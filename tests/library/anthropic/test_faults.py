@@ -9,7 +9,7 @@ import pytest
 from wire import files
 from wire.server import sse, whole
 
-from otelllm import patch, safely
+from otelllm import calls, safely
 from otelllm.providers.anthropic import PROVIDER, messages
 
 from .surfaces import ARGUMENTS, EVENTS, MANAGER, PLAIN, TEXT, open_stream
@@ -38,7 +38,7 @@ SURFACE, OURS = type(messages.MESSAGES), type(PROVIDER)
 HOOKS = [
     *((SURFACE, name) for name in ("read_request", "read_input", "read_response", "fold_chunk", "finish")),
     *((OURS, name) for name in ("endpoint", "receive", "read_headers", "read_error")),
-    (patch, "copy"),
+    (calls, "copy"),
 ]
 
 
