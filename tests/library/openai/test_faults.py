@@ -113,7 +113,6 @@ HOOKS = {
     "otelllm.connection:Body.feed": CALLS,
     "otelllm.connection:_hooked": CALLS,
     "otelllm.connection:relay_of": CALLS,
-    "otelllm.relay:Relay.fold": CALLS,
     "otelllm.relay:Relay.body": CALLS,
     "otelllm.relay:Relay.read": CALLS,
     "otelllm.relay:Relay.closed": CALLS,
