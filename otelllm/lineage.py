@@ -23,8 +23,9 @@ class Totals:
         self._lock = threading.Lock()
         self._parent = parent
         self.calls = 0
-        self.input = 0
-        self.output = 0
+        self.input: int | None = None
+        """None until a call said what it used; likewise the next."""
+        self.output: int | None = None
         self.usd: float | None = None
         """None until a call had a price."""
         self.unpriced = 0
@@ -35,9 +36,10 @@ class Totals:
         while one is not None:
             with one._lock:
                 one.calls += 1
-                if usage is not None:
-                    one.input += usage.input or 0
-                    one.output += usage.output or 0
+                if usage is not None and usage.input is not None:
+                    one.input = (one.input or 0) + usage.input
+                if usage is not None and usage.output is not None:
+                    one.output = (one.output or 0) + usage.output
                 if cost is not None and cost.usd is not None:
                     one.usd = (one.usd or 0.0) + cost.usd
                 elif usage is not None:

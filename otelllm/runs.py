@@ -153,11 +153,13 @@ class Run:
         self, emitter: emit.Emitter, error: BaseException | None, failed: str | None, ended_ns: int | None
     ) -> None:
         found = self.found
-        if self._totals is not None and self._totals.calls:
-            found[semconv.TOTAL_INPUT] = self._totals.input
-            found[semconv.TOTAL_OUTPUT] = self._totals.output
-            if self._totals.usd is not None:
-                found[semconv.TOTAL_COST] = self._totals.usd
+        if self._totals is not None:
+            sums = {
+                semconv.TOTAL_INPUT: self._totals.input,
+                semconv.TOTAL_OUTPUT: self._totals.output,
+                semconv.TOTAL_COST: self._totals.usd,
+            }
+            found.update({name: value for name, value in sums.items() if value is not None})
         if failed:
             found[semconv.ERROR_TYPE] = failed
         if self.content is not None:

@@ -124,6 +124,14 @@ def test_runs_nest_by_the_context_that_they_give(otel: Telemetry) -> None:
     assert (chat.attributes or {})[semconv.SESSION_ID] == "s-9"
 
 
+def test_what_no_call_below_said_is_no_sum(otel: Telemetry) -> None:
+    agent = Run(semconv.INVOKE_AGENT, "helper")
+    ModelCall("m", semconv.CHAT, Request(model="local"), parent=agent.context).end()
+    agent.end()
+    found = otel.spans[-1].attributes or {}
+    assert [name for name in found if name.startswith("otelllm.total")] == []
+
+
 def test_runs_whose_end_never_comes_are_ended_and_counted_out(otel: Telemetry) -> None:
     runs: Runs[int] = Runs(most=3)
     for number in range(5):
