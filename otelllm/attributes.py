@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import semconv
 from .call import Call, Cost, Part, Timing, Usage, Value
+from .errors import Blocked
 
 __all__ = ["attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
 
@@ -158,8 +159,12 @@ def documents_of(call: Call) -> list[Part]:
 
 
 def error_type_of(error: BaseException) -> str:
-    """`error.type` where the provider gave no word for it: timeout, cancelled, else the exception's qualified name."""
+    """`error.type` where the provider gave no word for it: timeout, cancelled, a refusal's own name, else the
+    exception's qualified one.
+    """
     kind = type(error)
+    if isinstance(error, Blocked):
+        return kind.__name__
     if kind.__name__ in {"CancelledError", "Cancelled"}:
         return "cancelled"
     if isinstance(error, TimeoutError):

@@ -16,7 +16,6 @@ from . import emit, semconv
 from .attributes import error_type_of
 from .call import Value
 from .capture import Content
-from .errors import Blocked
 from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
@@ -141,7 +140,7 @@ class Run:
         emitter, self._emitter = self._emitter, None
         failed = error_type
         if error is not None and not isinstance(error, GeneratorExit):
-            failed = failed or (type(error).__name__ if isinstance(error, Blocked) else error_type_of(error))
+            failed = failed or error_type_of(error)
         try:
             with safely("writing a step"):
                 self._write(emitter, error, failed, ended_ns)

@@ -12,7 +12,7 @@ from opentelemetry.context import Context, attach, get_current
 from ... import emit
 from ...safely import safely
 from ...wrapping import wrapped
-from .open_steps import Frame, Step, steps
+from .open_steps import Frame, Step, steps, thread_of
 
 __all__ = ["config_context", "framed", "generating"]
 
@@ -102,8 +102,11 @@ def config_context(original: Callable[..., Any]) -> Callable[..., Any]:
         result = original(config, *args, **kwargs)
         with safely("making a step current"):
             step = steps.get(getattr(config.get("callbacks"), "parent_run_id", None))
-            if step is not None and not step.is_current:
-                attach(step.context)
+            if step is not None:
+                if step.run is not None and (told := config.get("configurable")) and (thread := thread_of(told)):
+                    step.converse(thread)
+                if not step.is_current:
+                    attach(step.context)
         return result
 
     return set_context

@@ -24,12 +24,11 @@ from ...safely import safely
 from ...spec import Delta
 from . import readings
 from .graphs import described
-from .open_steps import FRAME, Step, steps
+from .open_steps import FRAME, Step, steps, thread_of
 from .searches import Found
 
 __all__ = ["install"]
 
-_THREADS = ("thread_id", "session_id", "conversation_id")
 _HIDDEN = "langsmith:hidden"
 
 
@@ -281,10 +280,8 @@ def _class_name(serialized: Mapping[str, Any] | None) -> str:
 
 
 def _conversation(metadata: Mapping[str, Any]) -> dict[str, Value]:
-    for key in _THREADS:
-        if (thread := metadata.get(key)) not in {None, ""}:
-            return {semconv.CONVERSATION_ID: str(thread)}
-    return {}
+    thread = thread_of(metadata)
+    return {} if thread is None else {semconv.CONVERSATION_ID: thread}
 
 
 def _opened(kind: str, operation: str, name: str, facts: Mapping[str, Value], parent_run_id: UUID | None) -> Step:

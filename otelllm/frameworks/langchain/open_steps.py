@@ -6,20 +6,36 @@ already below that parent (the app's own spans may be in between), the current c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from opentelemetry.context import Context, attach, create_key, get_current, set_value
 
+from ... import semconv
+from ...lineage import above, below
 from ...model_calls import ModelCall
 from ...runs import Run
 
-__all__ = ["FRAME", "Frame", "OpenSteps", "Step", "steps"]
+__all__ = ["FRAME", "Frame", "OpenSteps", "Step", "steps", "thread_of"]
 
 _ANCHOR = create_key("otelllm-langchain-step")
 """In the context below a run that has a span: that run's step."""
+
+_THREADS = ("thread_id", "session_id", "conversation_id")
+
+
+def thread_of(told: Mapping[str, Any]) -> str | None:
+    """The conversation that a run's metadata, or a config, names."""
+    for key in _THREADS:
+        thread = told.get(key)
+        if thread is not None and thread != "":
+            return str(thread)
+    return None
+
 
 FRAME: ContextVar[Frame | None] = ContextVar("otelllm-langchain-frame", default=None)
 """The call of a method that we stand around, for the start event that comes inside it."""
@@ -55,6 +71,12 @@ class Step:
         if run is not None:
             self.anchor = self
             self.context = set_value(_ANCHOR, self, run.context)
+
+    def converse(self, thread: str) -> None:
+        """It is of this conversation, as was told after its start; and so is all below it."""
+        if self.run is not None and above(self.context).conversation is None:
+            self.run.found[semconv.CONVERSATION_ID] = thread
+            self.context = below(replace(above(self.context), conversation=thread), self.context)
 
     @property
     def is_current(self) -> bool:

@@ -70,7 +70,9 @@ class _Anthropic(Stainless):
         http = offline(import_module("httpx2"), body, streams=request.stream, asynchronous=asynchronous)
         anthropic = import_module("anthropic")
         client = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
-        return type(instance)(client(api_key="none", base_url="http://127.0.0.1", http_client=http))
+        # With the app's own timeout: by the default one the SDK refuses long answers that are not streamed.
+        timeout = instance._client.timeout
+        return type(instance)(client(api_key="none", base_url="http://127.0.0.1", http_client=http, timeout=timeout))
 
 
 @lru_cache(maxsize=64)

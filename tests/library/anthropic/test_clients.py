@@ -178,6 +178,14 @@ def test_a_switched_off_model_gets_the_static_answer(
         assert name not in otel.attributes
 
 
+def test_a_long_answer_is_not_asked_to_be_streamed(otel: Telemetry, make_app: Callable[..., App]) -> None:
+    """The SDK wants that under its own default timeout only, and the app has another."""
+    otel.instrument(policy=BACK_SOON)
+    app = make_app(timeout=None)
+    message = app.call(app.client.messages.create, **{**ARGUMENTS, "max_tokens": 128_000})
+    assert message.content[0].text == "Back soon."
+
+
 def test_a_platforms_client_gets_the_static_answer_too(otel: Telemetry) -> None:
     """Without a signature, a token or an event stream of its own."""
     otel.instrument(policy=BACK_SOON)

@@ -299,3 +299,17 @@ def test_an_app_that_is_not_instrumented_any_more(otel: Telemetry) -> None:
     names = [span.name for span in otel.all_spans]
     assert sorted(names) == ["invoke_workflow LangGraph", "off", "one"]
     assert attributes(named(otel, "invoke_workflow LangGraph"))[semconv.ERROR_TYPE] == "abandoned"
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_agent_of_the_older_kind(otel: Telemetry, way: str) -> None:
+    agents = pytest.importorskip("langchain.agents")
+    if not hasattr(agents, "AgentExecutor"):
+        agents = pytest.importorskip("langchain_classic.agents")
+    prompt = ChatPromptTemplate.from_messages([("user", "{input}"), ("placeholder", "{agent_scratchpad}")])
+    agent = agents.create_tool_calling_agent(Local(said=told()), [add], prompt)
+    executor = agents.AgentExecutor(agent=agent, tools=[add], stream_runnable=False)
+    assert run(way, executor, {"input": "1+2?"})["output"] == "three"
+    assert tree(otel) == ["invoke_agent AgentExecutor", "  chat local-1", "  execute_tool add", "  chat local-1"]
+    assert attributes(named(otel, "invoke_agent AgentExecutor"))[semconv.TOTAL_INPUT] == 30
