@@ -9,7 +9,7 @@ from time import time_ns
 from typing import Any, Generic, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 
 from . import emit, semconv
@@ -20,7 +20,10 @@ from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
 
-__all__ = ["Run", "Runs"]
+__all__ = ["IN_RETRIEVAL", "Run", "Runs"]
+
+IN_RETRIEVAL = create_key("otelllm-in-retrieval")
+"""Set in the context below a retrieval: a store's search there is the same one, seen from further down."""
 
 _NAMED = {
     semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
@@ -71,7 +74,7 @@ class Run:
         self, emitter: emit.Emitter, facts: Mapping[str, Value], kind: SpanKind, span_name: str, started_ns: int | None
     ) -> None:
         operation, lineage, scope = self.operation, above(self.context), current_scope(self.context)
-        found: dict[str, Value] = {semconv.OPERATION: operation}
+        found: dict[str, Value] = {semconv.OPERATION: operation} if operation else {}
         if self.name and (named := _NAMED.get(operation)) is not None:
             found[named] = self.name
         found.update(facts)
@@ -99,6 +102,8 @@ class Run:
                 totals=self._totals,
             )
             self.context = below(heard, self.context)
+        elif operation == semconv.RETRIEVAL:
+            self.context = set_value(IN_RETRIEVAL, True, self.context)
         if self.span.is_recording() and emitter.capture.mode != "off":
             self.content = Content(emitter.capture)
 

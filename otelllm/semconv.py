@@ -98,6 +98,10 @@ EXCEPTION_TYPE = "exception.type"
 EXCEPTION_MESSAGE = "exception.message"
 EXCEPTION_STACKTRACE = "exception.stacktrace"
 SERVICE_NAME = "service.name"
+DB_SYSTEM = "db.system.name"
+DB_COLLECTION = "db.collection.name"
+DB_NAMESPACE = "db.namespace"
+DB_OPERATION = "db.operation.name"
 
 # Events.
 EVENT_EXCEPTION = "gen_ai.client.operation.exception"  # early

@@ -23,7 +23,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "http_answers": 3,
         "connection": 4, "emit": 4, "generators": 4, "openai_format": 4, "processes": 4,
         "flow": 5, "runs": 5, "model_calls": 5, "evaluation": 5, "providers": 5, "enforce": 5,
-        "calls": 6, "local_models": 6, "observed": 6, "policy": 6,
+        "calls": 6, "local_models": 6, "vector_stores": 6, "observed": 6, "policy": 6,
         "decorators": 7, "frameworks": 7, "patch": 7,
         "setup": 8,
         "": 9,

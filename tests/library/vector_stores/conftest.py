@@ -1,0 +1,5 @@
+"""Vector stores: in an environment of their own (make test-matrix)."""
+
+import pytest
+
+pytest.importorskip("chromadb")
