@@ -59,7 +59,8 @@ def _handler_async(body: bytes) -> Any:
         headers = _headers(model, body)
         http = import_module("aiobotocore.awsrequest").AioAWSResponse("", 200, headers, _Raw(body, headers))
         read = await import_module("aiobotocore.endpoint").convert_to_response_dict(http, model)
-        return http, await _parser("aiobotocore", model).parse(read, model.output_shape)
+        parsed = _parser("aiobotocore", model).parse(read, model.output_shape)
+        return http, await parsed if hasattr(parsed, "__await__") else parsed
 
     return answer
 
