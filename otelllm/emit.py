@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -188,6 +188,10 @@ class Record:
                     (instruments.record if self._theirs is None else instruments.record_cost)(call, failed)
         finally:
             with safely("ending a span"):
+                moment = call.timing.ended
+                if ended_ns is None and moment is not None:
+                    # An answer may be whole before the app has read it, and its call with it.
+                    ended_ns = time_ns() - (perf_counter_ns() - moment)
                 span.end(ended_ns)
 
     def _price(self) -> None:

@@ -197,6 +197,10 @@ def test_the_answers_time_is_that_of_the_call(otel: Telemetry, sync_app: SyncApp
     body.read()
     (point,) = otel.metrics()[semconv.METRIC_DURATION]
     assert point.sum <= called_s
+    span = otel.span
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert 0 < span.end_time - span.start_time <= called_s * 1e9 + 1e6
 
 
 def test_a_body_that_breaks(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
