@@ -13,7 +13,19 @@ from .fields import decoded as read_body
 from .fields import field
 from .spec import Method, Received, Surface
 
-__all__ = ["Stainless", "decoded", "given", "is_asynchronous", "merged", "offline", "pair", "plain", "read_error_body"]
+__all__ = [
+    "Stainless",
+    "decoded",
+    "given",
+    "http_library",
+    "is_asynchronous",
+    "is_timeout",
+    "merged",
+    "offline",
+    "pair",
+    "plain",
+    "read_error_body",
+]
 
 
 def given(value: Any) -> bool:
@@ -113,7 +125,7 @@ class Stainless:
             return None
         client = instance._client
         kind: Any = type(client._client)
-        http = offline(_http_library(kind), body, streams=request.stream, asynchronous=is_asynchronous(client))
+        http = offline(http_library(kind), body, streams=request.stream, asynchronous=is_asynchronous(client))
         return type(instance)(client.with_options(http_client=http))
 
 
@@ -155,7 +167,7 @@ def _kinds(package: str) -> tuple[tuple[Any, ...], Any]:
 
 
 @lru_cache(maxsize=16)
-def _http_library(client: Any) -> Any:
+def http_library(client: Any) -> Any:
     """httpx or httpx2, whichever the client's class is of: the SDK's own, or one that the app handed in."""
     for kind in client.__mro__:
         root = kind.__module__.split(".")[0]

@@ -11,7 +11,7 @@ from ...call import Request
 from ...fields import field
 from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Surface
-from ...stainless import Stainless, is_asynchronous, is_timeout, offline
+from ...stainless import Stainless, http_library, is_asynchronous, is_timeout, offline
 from .messages import MESSAGES, STREAMED_MESSAGES
 
 __all__ = ["PROVIDER"]
@@ -67,8 +67,9 @@ class _Anthropic(Stainless):
             return None
         # A plain client for every kind: those of the platforms would sign, or fetch a token, before they ask.
         asynchronous = is_asynchronous(instance._client)
-        http = offline(import_module("httpx2"), body, streams=request.stream, asynchronous=asynchronous)
         anthropic = import_module("anthropic")
+        library = http_library(anthropic.DefaultHttpxClient)
+        http = offline(library, body, streams=request.stream, asynchronous=asynchronous)
         client = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
         # With the app's own timeout: by the default one the SDK refuses long answers that are not streamed.
         timeout = instance._client.timeout

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import logging
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from driving import collections_when_asked_for  # noqa: F401  a fixture of every test here
+from driving import collections_when_asked_for, tls  # noqa: F401  one is a fixture of every test here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,14 +48,19 @@ def nothing_of_ours_failed_or_stayed() -> Iterator[None]:
 @pytest.fixture
 def openai_model(provider: Provider) -> Iterator[Any]:
     """langchain_openai's chat model, of the provider on loopback."""
+    import openai
     from langchain_openai import ChatOpenAI
 
     from .apps import clients
 
-    model = ChatOpenAI(model="gpt-4o-mini", api_key="sk-test", base_url=provider.url, max_retries=0)
-    clients.append(lambda: model.root_async_client)
-    yield model
-    model.root_client.close()
+    # HTTP clients of its own: LangChain's are kept by their URL, and a port comes back in another test.
+    with openai.DefaultHttpxClient(verify=tls()) as client:
+        model = ChatOpenAI(
+            model="gpt-4o-mini", api_key="sk-test", base_url=provider.url, max_retries=0, http_client=client,
+            http_async_client=openai.DefaultAsyncHttpxClient(verify=tls()),
+        )  # fmt: skip
+        clients.append(lambda: model.root_async_client)
+        yield model
 
 
 @pytest.fixture
@@ -68,6 +75,10 @@ def anthropic_model(provider: Provider) -> Iterator[Any]:
     clients.append(lambda: model._async_client)
     yield model
     model._client.close()
+    with contextlib.suppress(ImportError):
+        kept = import_module("langchain_anthropic._client_utils")
+        kept._get_default_httpx_client.cache_clear()
+        kept._get_default_async_httpx_client.cache_clear()
 
 
 @pytest.fixture
