@@ -52,7 +52,7 @@ class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "hides", "provider", "reading", "stopped",
+        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "provider", "reading", "stopped",
         "surface", "tapped", "watched",
     )  # fmt: skip
 
@@ -73,7 +73,6 @@ class Relay:
         """A raw body was read to its end, unseen."""
         self.watched = False
         """A raw body is read through a tap of its bytes."""
-        self.hides = provider.hides if call.request.asks_usage else None
         self._fold = surface.fold_chunk
         _live.add(self)
 
@@ -144,7 +143,7 @@ class Relay:
     def is_hidden(self, chunk: Any) -> bool:
         """Whether `chunk` only answers what we asked, and the app did not."""
         with safely("hiding a chunk"):
-            if self.hides is not None and self.hides(chunk):
+            if self.provider.hides(chunk):
                 self.call.timing.chunks -= 1
                 return True
         return False
@@ -221,16 +220,14 @@ class Tap:
 
     def __next__(self) -> Any:
         relay = self._relay
-        while True:
-            relay.reading = True
-            try:
-                chunk = self._next()
-            except BaseException as error:
-                relay.stop(error)
-                raise
-            relay.keep(chunk)
-            if relay.hides is None or not relay.is_hidden(chunk):
-                return chunk
+        relay.reading = True
+        try:
+            chunk = self._next()
+        except BaseException as error:
+            relay.stop(error)
+            raise
+        relay.keep(chunk)
+        return chunk
 
     def close(self) -> None:
         """Close the SDK's generator, as its own `close` would."""
@@ -259,16 +256,14 @@ class AsyncTap:
 
     async def __anext__(self) -> Any:
         relay = self._relay
-        while True:
-            relay.reading = True
-            try:
-                chunk = await self._next()
-            except BaseException as error:
-                relay.stop(error)
-                raise
-            relay.keep(chunk)
-            if relay.hides is None or not relay.is_hidden(chunk):
-                return chunk
+        relay.reading = True
+        try:
+            chunk = await self._next()
+        except BaseException as error:
+            relay.stop(error)
+            raise
+        relay.keep(chunk)
+        return chunk
 
     async def aclose(self) -> None:
         """Close the SDK's generator, as its own `aclose` would."""
@@ -289,12 +284,35 @@ def _let_go(relay: Relay) -> None:
         pass
 
 
+class _HidingTap(Tap):
+    """A tap that keeps from the app what only answers us."""
+
+    __slots__ = ()
+
+    def __next__(self) -> Any:
+        while self._relay.is_hidden(chunk := Tap.__next__(self)):
+            pass
+        return chunk
+
+
+class _AsyncHidingTap(AsyncTap):
+    """The same for an async stream."""
+
+    __slots__ = ()
+
+    async def __anext__(self) -> Any:
+        while self._relay.is_hidden(chunk := await AsyncTap.__anext__(self)):
+            pass
+        return chunk
+
+
 def tap(stream: Any, relay: Relay) -> None:
     """Put a tap into `stream`, once; its reads then pass through the relay."""
     if relay.tapped:
         return
     source = getattr(stream, relay.provider.iterator)
-    kind = AsyncTap if hasattr(source, "__anext__") else Tap
+    taps = (_HidingTap, _AsyncHidingTap) if relay.call.request.asks_usage else (Tap, AsyncTap)
+    kind = taps[hasattr(source, "__anext__")]
     setattr(stream, relay.provider.iterator, kind(source, relay))
     relay.tapped = True
 
