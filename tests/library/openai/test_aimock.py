@@ -96,46 +96,41 @@ def test_a_moderation(otel: Telemetry, app: App) -> None:
     assert otel.attributes[semconv.RESPONSE_ID] == answer.id
 
 
-def _converse(app: App, *questions: str) -> list[Any]:
-    """Ask one question after another; the events of them all."""
-    realtime = app.client.realtime if hasattr(app.client, "realtime") else app.client.beta.realtime
+def _converse(app: App, *questions: str) -> None:
+    """Ask one question after another, and read each answer to its end."""
+    realtime = app.client.realtime
 
     def _item(question: str) -> Any:
         return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": question}]}
 
     if app.kind == "sync":
-        events: list[Any] = []
         with realtime.connect(model="gpt-realtime") as connection:
             for question in questions:
                 connection.conversation.item.create(item=_item(question))
                 connection.response.create()
                 for event in connection:
-                    events.append(event)
                     if event.type == "response.done":
                         break
-        return events
+        return
 
-    async def go() -> list[Any]:
-        found: list[Any] = []
+    async def go() -> None:
         async with realtime.connect(model="gpt-realtime") as connection:
             for question in questions:
                 await connection.conversation.item.create(item=_item(question))
                 await connection.response.create()
                 async for event in connection:
-                    found.append(event)
                     if event.type == "response.done":
                         break
-        return found
 
-    return app.runner.run(go())  # type: ignore[union-attr]
+    app.runner.run(go())  # type: ignore[union-attr]
 
 
 def test_a_realtime_session(otel: Telemetry, app: App) -> None:
     """Two answers, a text and two calls, each a span below the session's, with what was asked before it."""
-    otel.instrument(capture="full")
-    events = _converse(app, "When was Skagen lit?", "Light the lamp!")
-    if any(getattr(event, "type", None) == "error" for event in events[:3]):
+    if not hasattr(app.client, "realtime"):
         pytest.skip("this version speaks the beta, which the server refuses as OpenAI does")
+    otel.instrument(capture="full")
+    _converse(app, "When was Skagen lit?", "Light the lamp!")
     *chats, session = otel.spans
     assert session.name == "realtime gpt-realtime"
     assert [chat.name for chat in chats] == ["chat gpt-realtime"] * 2
