@@ -69,10 +69,16 @@ class Enclosing:
         finally:
             _slot.reset(token)
 
-    def enter(self) -> None:
-        """For a start event, whose end event may come in another context: no token is kept."""
-        self._before = _slot.get()
+    def enter(self) -> bool:
+        """For a start event, whose end event may come in another context: no token is kept. False where it was there
+        already; who got that has nothing to leave.
+        """
+        current = _slot.get()
+        if current is self:
+            return False
+        self._before = current
         _slot.set(self)
+        return True
 
     def leave(self) -> None:
         """For the end event: put back what was there, if what is there is still this."""

@@ -58,9 +58,9 @@ class ModelCall:
         with self.enclosing.around():
             yield
 
-    def enter(self) -> None:
-        """For a start event: what runs from now on in this context is below the call."""
-        self.enclosing.enter()
+    def enter(self) -> bool:
+        """For a start event: what runs from now on in this context is below the call. False where it was already."""
+        return self.enclosing.enter()
 
     def leave(self) -> None:
         """For the end event, in whichever context it comes."""

@@ -54,7 +54,7 @@ def _has_runs(argument: Any) -> bool:
 class _Generating:
     """The work of one model call, or of one for several prompts: an SDK's call below is of all of them."""
 
-    __slots__ = ("_before", "_enclosing", "_ids", "_put", "_step")
+    __slots__ = ("_before", "_enclosing", "_ids", "_is_entered", "_put", "_step")
 
     def __init__(self, found: list[Step], ids: list[Any]) -> None:
         models = [step.model.enclosing for step in found if step.model is not None]
@@ -63,6 +63,7 @@ class _Generating:
         self._step, self._ids, self._enclosing = found[0], ids, models[-1]
         self._before: Context | None = None
         self._put: Context | None = None
+        self._is_entered = False
 
     def current(self) -> _Generating:
         """In force inside `with`."""
@@ -72,10 +73,11 @@ class _Generating:
         if not self._step.is_current:
             self._before, self._put = get_current(), self._step.context
             attach(self._put)
-        self._enclosing.enter()
+        self._is_entered = self._enclosing.enter()
 
     def __exit__(self, *_: object) -> None:
-        self._enclosing.leave()
+        if self._is_entered:
+            self._enclosing.leave()
         put, self._put = self._put, None
         if put is not None and self._before is not None and get_current() is put:
             attach(self._before)

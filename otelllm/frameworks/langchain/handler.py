@@ -96,9 +96,9 @@ class _Events:
             run = Run(operation, name, facts, parent=context, span_name=_span_name(operation, name))
             step = Step("chain", context, anchor, run=run if run.is_open else None)
             step.place = told.get("langgraph_checkpoint_ns")
+            steps.add(run_id, step)
             if run.content is not None and operation != semconv.TASK:  # a node is given all of the graph's state
                 step.held = not readings.write_inputs(run.content, inputs)
-            steps.add(run_id, step)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **_: Any) -> None:
         """It ended well."""
@@ -143,9 +143,9 @@ class _Events:
                 facts[semconv.TOOL_CALL_ID] = str(call_id)
             name = str(told.get("name") or more.get("name") or "")
             step = _opened("tool", semconv.EXECUTE_TOOL, name, facts, parent_run_id)
+            steps.add(run_id, step)
             if step.run is not None and step.run.content is not None:
                 step.run.content.write(semconv.TOOL_CALL_ARGUMENTS, input_str if inputs is None else inputs)
-            steps.add(run_id, step)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         """It gave a result, which may say that it failed."""
@@ -179,9 +179,9 @@ class _Events:
             step = _opened("retriever", semconv.RETRIEVAL, name, _conversation(metadata or {}), parent_run_id)
             step.held = Found()
             step.context = set_value(RETRIEVAL_OPEN, step.held, step.context)
+            steps.add(run_id, step)
             if step.run is not None and step.run.content is not None:
                 step.run.content.write_text(semconv.RETRIEVAL_QUERY, query)
-            steps.add(run_id, step)
 
     def on_retriever_end(self, documents: Any, *, run_id: UUID, **_: Any) -> None:
         """It found these."""
@@ -320,7 +320,6 @@ def _model_ended(run_id: UUID, response: Any, error: BaseException | None) -> No
     if step is None or step.model is None:
         return
     model = step.model
-    model.leave()
     if model.is_seen_below:
         model.end()
         return
@@ -329,8 +328,7 @@ def _model_ended(run_id: UUID, response: Any, error: BaseException | None) -> No
         asked.fill(model.call)
 
     def read(call: Call) -> None:
-        if call.captures:
-            asked.fill_content(call)
+        asked.fill_content(call)
         readings.answer(call, response, run_id)
 
     ending: Ending | None = None

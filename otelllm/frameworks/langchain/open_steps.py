@@ -19,6 +19,7 @@ from ... import semconv
 from ...lineage import above, below
 from ...model_calls import ModelCall
 from ...runs import Run
+from ...safely import safely
 
 __all__ = ["FRAME", "Frame", "OpenSteps", "Step", "steps", "thread_of"]
 
@@ -88,10 +89,12 @@ class Step:
         if self.run is not None:
             self.run.end(error, error_type=error_type)
         if self.model is not None:
-            self.model.leave()
             if error_type:
                 self.model.call.reading.error_type = error_type
-            self.model.end(error=error)
+            if not self.model.is_seen_below:
+                with safely("reading a model call"):
+                    self.held.fill(self.model.call)
+            self.model.end(self.held.fill_content, error=error)
 
 
 class OpenSteps:
@@ -164,7 +167,7 @@ class Frame:
     generator in another context than the one that began it.
     """
 
-    __slots__ = ("_before", "_put", "_run_id", "_step", "_token", "kind", "owner")
+    __slots__ = ("_before", "_is_entered", "_put", "_run_id", "_step", "_token", "kind", "owner")
 
     def __init__(self, kind: str, owner: Any = None) -> None:
         self.kind = kind
@@ -176,6 +179,7 @@ class Frame:
         self._token: Any = None
         self._before: Context | None = None
         self._put: Context | None = None
+        self._is_entered = False
 
     def current(self) -> Frame:
         """In force inside `with`."""
@@ -187,7 +191,8 @@ class Frame:
             self._enter(self._step)
 
     def __exit__(self, *_: object) -> None:
-        if self._step is not None and self._step.model is not None:
+        if self._is_entered and self._step is not None and self._step.model is not None:
+            self._is_entered = False
             self._step.model.leave()
         put, self._put = self._put, None
         if put is not None and self._before is not None and get_current() is put:
@@ -214,7 +219,7 @@ class Frame:
             self._put = step.context
             attach(step.context)
         if step.model is not None:
-            step.model.enter()
+            self._is_entered = step.model.enter()
 
     def saw(self, item: Any) -> None:
         """A generator yielded `item`."""

@@ -82,7 +82,7 @@ class Asked:
         self._more = more
 
     def fill(self, call: Call) -> None:
-        """Provider, model and parameters of the call; its content where that is captured is read by `content`."""
+        """Provider, model and parameters of the call."""
         params: Mapping[str, Any] = self._more.get("invocation_params") or {}
         metadata: Mapping[str, Any] = self._more.get("metadata") or {}
         call.provider = self._provider(metadata, params)
@@ -111,7 +111,9 @@ class Asked:
             request.input_chars = sum(_size(one) for one in self._sent)
 
     def fill_content(self, call: Call) -> None:
-        """What was sent, and the tools offered."""
+        """What was sent, and the tools offered, where that is captured."""
+        if not call.captures:
+            return
         call.request.messages = messages_of(self._sent)
         params: Mapping[str, Any] = self._more.get("invocation_params") or {}
         if tools := params.get("tools"):

@@ -31,6 +31,7 @@ class _Warnings(logging.Handler):
 @pytest.fixture(autouse=True)
 def nothing_of_ours_failed_or_stayed() -> Iterator[None]:
     """LangChain swallows what a handler raises: its warning fails the test. Nothing is open at a test's end."""
+    from otelllm.enclosing import enclosing
     from otelllm.frameworks.langchain.open_steps import FRAME, steps
 
     from .apps import clients
@@ -43,6 +44,7 @@ def nothing_of_ours_failed_or_stayed() -> Iterator[None]:
     assert warnings.messages == []
     assert len(steps) == 0, "a run was started and never ended"
     assert FRAME.get() is None
+    assert enclosing() is None
 
 
 @pytest.fixture

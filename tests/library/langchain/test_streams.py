@@ -17,7 +17,7 @@ from otelllm import semconv
 from otelllm.enclosing import enclosing
 from otelllm.frameworks.langchain.open_steps import FRAME
 
-from .apps import Streaming, attributes, calls, content, loop, run, usage
+from .apps import Local, Streaming, attributes, calls, content, loop, run, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,14 @@ def test_a_local_models_stream(full: Telemetry, way: str) -> None:
         {"type": "reasoning", "content": "hm"}, {"type": "text", "content": "hello"},
     ]  # fmt: skip
     assert full.metrics()[semconv.METRIC_TIME_TO_FIRST_CHUNK]
+
+
+@pytest.mark.parametrize("way", STREAMS)
+def test_a_stream_of_a_model_that_has_none(otel: Telemetry, way: str) -> None:
+    (chunk, *_) = run(way, Local(), "hi")
+    assert chunk.content == "hello"
+    assert is_untouched()
+    assert semconv.REQUEST_STREAM not in otel.attributes
 
 
 def test_between_chunks_the_apps_context_is_its_own(otel: Telemetry, provider: Provider, openai_model: Any) -> None:
@@ -185,6 +193,8 @@ def test_a_cancelled_whole_call(otel: Telemetry) -> None:
 
     loop(go())
     assert otel.attributes[semconv.ERROR_TYPE] == "cancelled"
+    assert otel.attributes[semconv.PROVIDER] == "streaming"
+    assert otel.span.name == "chat local-1"
 
 
 def test_a_stream_of_an_sdk_that_the_app_left(otel: Telemetry, provider: Provider, openai_model: Any) -> None:
