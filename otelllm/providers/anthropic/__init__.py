@@ -11,7 +11,8 @@ from ...call import Request
 from ...fields import field
 from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Surface
-from ...stainless import Stainless, http_library, is_asynchronous, is_timeout, offline
+from ...stainless import Stainless, http_library, is_asynchronous, is_timeout, offline, pair
+from .batches import BATCHES
 from .messages import MESSAGES, STREAMED_MESSAGES
 
 __all__ = ["PROVIDER"]
@@ -29,6 +30,11 @@ def _methods(module: str, *, optional: bool) -> Iterator[Method]:
         yield Method(f"{module}:{kind}.stream", STREAMED_MESSAGES, is_async, optional, sends="_post")
 
 
+def _batches(module: str) -> Iterator[Method]:
+    for name in ("create", "retrieve"):
+        yield from pair(module, f"Batches.{name}", BATCHES)
+
+
 class _Anthropic(Stainless):
     name = "anthropic"
     package = "anthropic"
@@ -37,6 +43,8 @@ class _Anthropic(Stainless):
     methods = (
         *_methods(_PLAIN, optional=False),
         *_methods(_BETA, optional=False),
+        *_batches("anthropic.resources.messages.batches"),
+        *_batches("anthropic.resources.beta.messages.batches"),
         *(method for module in _COPIES for method in _methods(module, optional=True)),
     )
     parse_hooks = ("anthropic._response:BaseAPIResponse._parse",)

@@ -13,7 +13,7 @@ from ...parts import arguments_of
 from ...spec import Delta
 from ...stainless import plain
 from .blocks import block_parts
-from .usage import Counts, merge, read_counts, tier_of, usage_of
+from .usage import Counts, merge, read_apart, read_counts, tier_of, usage_of
 
 __all__ = ["STATIC_ID", "finish_reason", "finish_stream", "fold_event"]
 
@@ -100,6 +100,7 @@ def _count(reading: Reading, stream: _Stream, usage: Any) -> None:
     merge(stream.counts, read_counts(usage))
     reading.usage = usage_of(stream.counts)
     reading.tier = tier_of(usage) or reading.tier
+    read_apart(reading, usage)
 
 
 def _begin(reading: Reading, stream: _Stream, index: Any, started: Any, captures: bool) -> Delta:

@@ -15,7 +15,7 @@ from ...spec import Delta
 from ...stainless import given, merged, plain, read_error_body
 from .blocks import content_parts, messages_of, tool_definitions
 from .events import STATIC_ID, finish_reason, finish_stream, fold_event
-from .usage import read_counts, tier_of, usage_of
+from .usage import read_apart, read_counts, tier_of, usage_of
 
 __all__ = ["MESSAGES", "STREAMED_MESSAGES"]
 
@@ -76,6 +76,7 @@ class _Messages:
         if usage is not None and reading.id != STATIC_ID:
             reading.usage = usage_of(read_counts(usage))
             reading.tier = tier_of(usage)
+            read_apart(reading, usage)
         if own := plain(getattr(body, "stop_reason", None)):
             reading.own_finish_reasons, reading.finish_reasons = [own], [finish_reason(own)]
         content = as_list(getattr(body, "content", None))

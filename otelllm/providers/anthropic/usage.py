@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from ...call import Usage
+from ...call import Reading, Usage
 from ...fields import field, members
+from ...parts import as_list
+from ...stainless import plain
 
-__all__ = ["Counts", "merge", "read_counts", "tier_of", "usage_of"]
+__all__ = ["Counts", "merge", "read_apart", "read_counts", "tier_of", "usage_of"]
 
 Counts = dict[str, int]
 """The provider's own fields as it said them last, by their own names; server tools as `server_tool.NAME`."""
@@ -19,6 +22,7 @@ _INNER = (
     ("output_tokens_details", "thinking_tokens"),
 )
 _SERVER = "server_tool."
+_APART = {"advisor_message": "advisor", "compaction": "compaction"}
 
 
 def _keep(counts: Counts, name: str, value: Any) -> None:
@@ -39,6 +43,27 @@ def read_counts(usage: Any) -> Counts:
             if name.endswith("_requests"):
                 _keep(counts, _SERVER + name.removesuffix("_requests"), value)
     return counts
+
+
+def read_apart(reading: Reading, usage: Any) -> None:
+    """What the provider used on its own account, and leaves out of its totals: an advisor's model that it asked, and
+    what it summed up of the conversation. Each has a price, and a count of its own.
+    """
+    apart: list[tuple[str | None, str, Usage]] = []
+    for entry in as_list(field(usage, "iterations")):
+        kind = _APART.get(str(field(entry, "type")))
+        if kind is not None and (used := usage_of(read_counts(entry))) is not None:
+            apart.append((plain(field(entry, "model")) or reading.model, kind, used))
+    if not apart or reading.usage is None:
+        return
+    own = reading.usage
+    shares = [(reading.model, replace(own, other=None)), *((model, used) for model, _, used in apart)]
+    reading.shares = [(model, used) for model, used in shares if model is not None]
+    counts = dict(own.other or {})
+    for _, kind, used in apart:
+        for side, count in (("input_tokens", used.input), ("output_tokens", used.output)):
+            counts[f"{kind}.{side}"] = counts.get(f"{kind}.{side}", 0) + (count or 0)
+    own.other = counts
 
 
 def merge(counts: Counts, later: Counts) -> None:

@@ -43,6 +43,13 @@ FULL = {
     FINISH: ("stop",), OWN: ("end_turn",), COST: SONNET, STATUS: "exact", TIER: "standard",
 }  # fmt: skip
 HELD = {**_tokens(2600, 40, read=2000, write=500, hour=300), SEARCHES: 2, FETCHES: 0, COST: CACHED, STATUS: "exact"}
+# What the advisor's model and the summing up used is in no total: counted apart, and paid for (opus: 5 in, 25 out).
+ADVISED = {
+    **_tokens(412, 531, read=0, write=0), STATUS: "exact",
+    **{f"{semconv.USAGE_OTHER}{name}_tokens": count for name, count in {
+        "advisor.input": 823, "advisor.output": 1612, "compaction.input": 2100, "compaction.output": 300}.items()},
+    COST: (412 * 3 + 531 * 15 + 823 * 5 + 1612 * 25 + 100 * 3 + 2000 * 0.3 + 300 * 15) / 1e6,
+}  # fmt: skip
 TOOLS = {FINISH: ("tool_call",), OWN: ("tool_use",), **_tokens(300, 90)}
 
 
@@ -76,6 +83,8 @@ CASES = [
     Case("message_stream_tools_interleaved.sse", TOOLS),
     Case("message_search.json", {**_tokens(500, 60), SEARCHES: 1, COST: (500 * 3 + 60 * 15) / 1e6 + 0.01}),
     Case("message_stream_search.sse", {**_tokens(500, 60), SEARCHES: 1, COST: (500 * 3 + 60 * 15) / 1e6 + 0.01}),
+    Case("message_advised.json", ADVISED),
+    Case("message_stream_advised.sse", ADVISED),
     Case("message_refusal.json", {FINISH: ("content_filter",), OWN: ("refusal",), **_tokens(40, 0)}),
     Case("message_cut.json", {FINISH: ("length",), OWN: ("max_tokens",)}),
     Case("message_fast.json", {**_tokens(1000, 500), TIER: "fast"}, "claude-opus-4-6"),

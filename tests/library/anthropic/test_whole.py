@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -170,4 +171,31 @@ def test_counting_tokens_is_no_inference(otel: Telemetry, app: App, provider: Pr
     counted = app.call(app.client.messages.count_tokens, model=MODEL, messages=ARGUMENTS["messages"])
     assert counted.input_tokens == 14
     assert otel.spans == []
+    assert semconv.METRIC_TOKENS not in otel.metrics()
+
+
+@pytest.mark.parametrize("verb", ["create", "retrieve"])
+@pytest.mark.parametrize("is_beta", [False, True], ids=["plain", "beta"])
+def test_a_batch_is_begun_and_looked_after(
+    otel: Telemetry, app: App, provider: Provider, verb: str, is_beta: bool
+) -> None:
+    """A span each, of no tokens; its results may be read any number of times, and nobody counts them."""
+    batches = (app.client.beta if is_beta else app.client).messages.batches
+    given: dict[str, Any] = {"message_batch_id": "msgbatch_1"}
+    if verb == "create":
+        given = {"requests": [{"custom_id": str(place), "params": ARGUMENTS} for place in range(2)]}
+    provider.reply(whole(files.body("anthropic/batch.json")))
+    app.call(getattr(batches, verb), **given)
+    assert otel.span.name == (f"batch {MODEL}" if verb == "create" else "batch")
+    assert otel.attributes[semconv.RESPONSE_ID] == "msgbatch_013Zva2CMHLNnXjNJJKqJ2EF"
+    assert semconv.USAGE_INPUT not in otel.attributes
+    assert semconv.COST not in otel.attributes
+    otel.clear()
+    done = {"processing_status": "ended", "results_url": f"{provider.url}/messages/batches/msgbatch_1/results"}
+    message = files.edited("anthropic/message.json")
+    line = json.dumps({"custom_id": "0", "result": {"type": "succeeded", "message": message}})
+    provider.reply(whole(files.edited("anthropic/batch.json", **done)), Reply(body=line.encode() + b"\n"))
+    results = app.call(batches.results, message_batch_id="msgbatch_1")
+    assert [one.result.message.usage.output_tokens for one in app.read(results)] == [50]
+    assert all(semconv.USAGE_INPUT not in (span.attributes or {}) for span in otel.spans)
     assert semconv.METRIC_TOKENS not in otel.metrics()
