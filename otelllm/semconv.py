@@ -89,6 +89,7 @@ OPENAI_REQUEST_SERVICE_TIER = "openai.request.service_tier"
 OPENAI_RESPONSE_SERVICE_TIER = "openai.response.service_tier"
 OPENAI_SYSTEM_FINGERPRINT = "openai.response.system_fingerprint"
 AWS_BEDROCK_GUARDRAIL_ID = "aws.bedrock.guardrail.id"
+MCP_METHOD = "mcp.method.name"
 SERVER_ADDRESS = "server.address"
 SERVER_PORT = "server.port"
 USER_ID = "user.id"
@@ -111,6 +112,11 @@ EVALUATION_NAME = "gen_ai.evaluation.name"
 EVALUATION_SCORE = "gen_ai.evaluation.score.value"
 EVALUATION_LABEL = "gen_ai.evaluation.score.label"
 EVALUATION_EXPLANATION = "gen_ai.evaluation.explanation"
+
+EVENT_GUARDRAIL = "gen_ai.guardrail.result"  # early, and the next three
+GUARDRAIL_NAME = "gen_ai.guardrail.component.name"
+GUARDRAIL_RESULT_TYPE = "gen_ai.guardrail.result.type"
+GUARDRAIL_RESULT = "gen_ai.guardrail.result.value"
 
 # Metrics.
 METRIC_DURATION = "gen_ai.client.operation.duration"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # In opentelemetry-util-genai 1.3b0, and not yet in the table of attributes.
 NEWER = {
+    semconv.EVENT_GUARDRAIL, semconv.GUARDRAIL_NAME, semconv.GUARDRAIL_RESULT, semconv.GUARDRAIL_RESULT_TYPE,
     semconv.EVENT_DETAILS, semconv.EVENT_EVALUATION, semconv.EVENT_EXCEPTION, semconv.METRIC_AGENT_DURATION,
     semconv.METRIC_TOOL_DURATION, semconv.METRIC_WORKFLOW_DURATION, semconv.PROMPT_VARIABLE, semconv.PROMPT_VERSION,
     semconv.REQUEST_PREVIOUS_RESPONSE_ID, semconv.REQUEST_REASONING_LEVEL, semconv.RETRIEVAL_TOP_K,
