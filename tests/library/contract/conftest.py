@@ -53,7 +53,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                     continue
                 told = way.act.__name__ if way else "streamed" if streamed else "whole"
                 case = {"row": row, "kind": kind, "way": way, "streamed": streamed}
-                marks = [pytest.mark.slow] if row.is_slow else []
+                # Odd answers are many, and read by the same code in both kinds.
+                is_slow = row.is_slow or (kind == "async" and metafunc.module.__name__.endswith("test_odd"))
+                marks = [pytest.mark.slow] if is_slow else []
                 cases.append(pytest.param(*(case[one] for one in names), id=f"{name}-{told}-{kind}", marks=marks))
     metafunc.parametrize(names, cases)
 
