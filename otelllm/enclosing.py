@@ -15,13 +15,10 @@ from opentelemetry.context import create_key
 from . import semconv
 from .call import Value
 
-__all__ = ["CALL_OPEN", "RETRIEVAL_OPEN", "Enclosing", "enclosing"]
+__all__ = ["CALL_OPEN", "Enclosing", "enclosing"]
 
 CALL_OPEN = create_key("otelllm-call-open")
 """In the context in which an SDK sends: True where the call has a span, False where it has none (suppressed)."""
-
-RETRIEVAL_OPEN = create_key("otelllm-retrieval-open")
-"""In the context below a retrieval that has a span: what a store does there is a part of it, and is not another one."""
 
 _slot: ContextVar[Enclosing | None] = ContextVar("otelllm-enclosing", default=None)
 _APART = {semconv.EMBEDDINGS, semconv.RERANK}

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter_ns as now
 from time import time_ns
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
@@ -20,7 +21,7 @@ from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
 
-__all__ = ["IN_RETRIEVAL", "Run", "Runs"]
+__all__ = ["IN_RETRIEVAL", "Keeper", "Run", "Runs", "end_all", "forget_parents", "keep"]
 
 IN_RETRIEVAL = create_key("otelllm-in-retrieval")
 """Set in the context below a retrieval: a store's search there is the same one, seen from further down."""
@@ -187,6 +188,37 @@ class Run:
             emitter.instruments.record_step(self.operation, seconds, shared)
 
 
+class Keeper(Protocol):
+    """Keeps what frameworks told that began."""
+
+    def end_all(self) -> None:
+        """End what is open, as `abandoned`."""
+
+    def forget(self) -> None:
+        """In a forked child: what is open belongs to the parent."""
+
+
+_keepers: WeakSet[Keeper] = WeakSet()
+
+
+def keep(keeper: Keeper) -> None:
+    """End what `keeper` has open at the end of the process, and when otelllm is switched off."""
+    _keepers.add(keeper)
+
+
+def end_all() -> None:
+    """End what frameworks have open: its end will not be told any more."""
+    for keeper in list(_keepers):
+        with safely("ending open steps"):
+            keeper.end_all()
+
+
+def forget_parents() -> None:
+    """In a forked child: leave the parent's open steps to it."""
+    for keeper in list(_keepers):
+        keeper.forget()
+
+
 K = TypeVar("K")
 
 
@@ -197,24 +229,28 @@ class Runs(Generic[K]):
     more; it is ended as `abandoned`, not forgotten.
     """
 
-    __slots__ = ("_most", "_open")
+    __slots__ = ("__weakref__", "_most", "_open")
 
     _OLDEST_NS = 24 * 3600 * 10**9
 
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._open: dict[K, tuple[Run, Any, int]] = {}
+        keep(self)
 
     def open(self, key: K, run: Run, more: Any = None) -> None:
         """Keep `run`, and what the framework's file keeps beside it, until `take(key)`."""
         moment = now()
         self._open[key] = (run, more, moment)
-        while self._open:
-            first = next(iter(self._open))
-            if first == key or (len(self._open) <= self._most and moment - self._open[first][2] < self._OLDEST_NS):
+        while True:
+            try:
+                first, (_, _, began) = next(iter(self._open.items()))
+            except (StopIteration, RuntimeError):  # nothing is open, or another thread was just here
                 return
-            lost, _, _ = self._open.pop(first)
-            lost.end(error_type="abandoned")
+            if first == key or (len(self._open) <= self._most and moment - began < self._OLDEST_NS):
+                return
+            if (lost := self.take(first)) is not None:
+                lost.end(error_type="abandoned")
 
     def get(self, key: K | None) -> Run | None:
         """The open run of `key`."""
@@ -234,8 +270,12 @@ class Runs(Generic[K]):
     def __len__(self) -> int:
         return len(self._open)
 
+    def forget(self) -> None:
+        """In a forked child: what is open belongs to the parent."""
+        self._open.clear()
+
     def end_all(self) -> None:
-        """End what is open: otelllm is switched off."""
-        while self._open:
-            run, _, _ = self._open.pop(next(iter(self._open)))
-            run.end(error_type="abandoned")
+        """End what is open: otelllm is switched off, or the process ends."""
+        for key in list(self._open):
+            if (run := self.take(key)) is not None:
+                run.end(error_type="abandoned")

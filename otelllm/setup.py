@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers
+from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers, runs
 from .blobs import Blobs
 from .calls import Calls
 from .capture import Capture
@@ -124,6 +124,7 @@ def uninstrument() -> None:
         if running.watched is not None:
             running.watched.stop()
         end_all()
+        runs.end_all()
         running.telemetry.shutdown()
         if (store := blobs.kept_in()) is not None:
             store.flush(EXIT_SECONDS)
@@ -147,6 +148,7 @@ def shutdown(timeout: float = EXIT_SECONDS) -> None:
     running = _running
     if running is not None:
         end_all()
+        runs.end_all()
         running.telemetry.flush(timeout)
         running.telemetry.shutdown(timeout)
 
@@ -217,11 +219,13 @@ def _watch(policy: Policy) -> None:
 def _in_child() -> None:
     global _lock  # noqa: PLW0603  a thread of the parent may have held it
     _lock = threading.RLock()
+    runs.forget_parents()
 
 
 def _at_exit() -> None:
     running = _running
     if running is not None:
+        runs.end_all()
         if (store := blobs.kept_in()) is not None:
             store.flush(EXIT_SECONDS)
         running.telemetry.shutdown()

@@ -13,11 +13,8 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
-from opentelemetry.context import set_value
-
 from ... import emit, semconv
 from ...call import Call, Ending, Request, Value
-from ...enclosing import RETRIEVAL_OPEN
 from ...model_calls import ModelCall
 from ...runs import Run
 from ...safely import safely
@@ -178,7 +175,7 @@ class _Events:
             name = str(more.get("name") or (serialized or {}).get("name") or "")
             step = _opened("retriever", semconv.RETRIEVAL, name, _conversation(metadata or {}), parent_run_id)
             step.held = Found()
-            step.context = set_value(RETRIEVAL_OPEN, step.held, step.context)
+            step.context = step.held.below(step.context)
             steps.add(run_id, step)
             if step.run is not None and step.run.content is not None:
                 step.run.content.write_text(semconv.RETRIEVAL_QUERY, query)

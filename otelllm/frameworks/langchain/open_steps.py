@@ -18,7 +18,7 @@ from opentelemetry.context import Context, attach, create_key, get_current, set_
 from ... import semconv
 from ...lineage import above, below
 from ...model_calls import ModelCall
-from ...runs import Run
+from ...runs import Run, keep
 from ...safely import safely
 
 __all__ = ["FRAME", "Frame", "OpenSteps", "Step", "steps", "thread_of"]
@@ -105,6 +105,7 @@ class OpenSteps:
 
     def __init__(self) -> None:
         self._open: dict[UUID, Step] = {}
+        keep(self)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -142,6 +143,10 @@ class OpenSteps:
         for run_id in list(self._open):
             if (step := self.take(run_id)) is not None:
                 step.end(error_type="abandoned")
+
+    def forget(self) -> None:
+        """In a forked child: what is open belongs to the parent."""
+        self._open.clear()
 
     def _drop_lost(self, moment: float) -> None:
         while True:

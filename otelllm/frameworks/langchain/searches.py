@@ -7,21 +7,21 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.context import get_value, set_value
+from opentelemetry.context import Context, create_key, get_value, set_value
 
 from ... import emit, semconv
 from ...call import Call, Request, Value
-from ...enclosing import RETRIEVAL_OPEN
 from ...fields import field
 from ...model_calls import ModelCall
 from ...observed import read_documents
-from ...runs import Run
+from ...runs import IN_RETRIEVAL, Run
 from ...safely import safely
 from ...wrapping import Observation, wrapped
 from .families import family
 
 __all__ = ["Found", "embeddings", "rerankers", "stores"]
 
+_FOUND = create_key("otelllm-langchain-found")
 Undo = Callable[[], None]
 _MODEL_NAMES = ("model", "model_name", "model_id", "deployment")
 
@@ -60,6 +60,10 @@ class Found:
         self._scores: dict[int, tuple[Any, float]] = {}
         self.top_k: int | None = None
 
+    def below(self, context: Context) -> Context:
+        """`context`, in which searches tell of what they see."""
+        return set_value(_FOUND, self, context)
+
     def saw(self, result: Any) -> None:
         """A search gave these: (document, score) pairs, or documents only."""
         for one in result if isinstance(result, list) else ():
@@ -86,8 +90,8 @@ def _search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None
         query = kwargs.get("query", args[1] if len(args) > 1 else None)
         asked = kwargs.get("k", args[2] if len(args) > 2 else None)
         top_k = asked if isinstance(asked, int) else None
-        outer = get_value(RETRIEVAL_OPEN)
-        if outer is not None:  # a part of that retrieval: only what it adds is seen
+        if get_value(IN_RETRIEVAL):  # a part of that retrieval: only what it adds is seen
+            outer = get_value(_FOUND)
             return _Part(outer, top_k) if isinstance(outer, Found) else None
         return _Search(type(args[0]).__name__, query, top_k)
     return None
@@ -125,7 +129,7 @@ class _Search:
         self._found = Found()
         facts: dict[str, Value] = {} if top_k is None else {semconv.RETRIEVAL_TOP_K: top_k}
         self._run = Run(semconv.RETRIEVAL, name, facts)
-        self._run.context = set_value(RETRIEVAL_OPEN, self._found, self._run.context)
+        self._run.context = self._found.below(self._run.context)
         if self._run.content is not None and isinstance(query, str):
             self._run.content.write_text(semconv.RETRIEVAL_QUERY, query)
 

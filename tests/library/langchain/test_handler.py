@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import program
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
 from langchain_core.runnables import RunnableLambda
@@ -25,7 +26,11 @@ from otelllm.setup import bindings
 from .apps import Local, attributes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from receiver import Receiver
     from telemetry import Telemetry
+    from wire.server import Provider
 
 
 class Told(BaseCallbackHandler):
@@ -129,6 +134,40 @@ def test_a_run_below_one_that_began_before_us(otel: Telemetry) -> None:
         handler.on_tool_end("x", run_id=run_id)
     span = otel.span
     assert span.parent is not None
+
+
+OPEN = """
+    from typing import TypedDict
+    from langgraph.graph import START, StateGraph
+    class State(TypedDict):
+        said: str
+    builder = StateGraph(State)
+    builder.add_node("one", lambda state: {"said": "x"})
+    builder.add_edge(START, "one")
+    kept = builder.compile(name="work").stream({"said": ""})
+    next(kept)
+    import builtins
+    builtins.kept = kept  # past the module's end
+"""
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["", "pid = os.fork()\nif pid == 0:\n    otelllm.uninstrument()\n    os._exit(0)\nos.waitpid(pid, 0)\n"],
+    ids=["exit", "fork"],
+)
+def test_what_is_open_at_the_end_of_the_process_ends_once(
+    tmp_path: Path, receiver: Receiver, answering: Provider, more: str
+) -> None:
+    done = program.run(
+        program.write(tmp_path / "program.py", program.INSTRUMENTED, OPEN, more),
+        program.environment(answering, receiver.endpoint, PYTHONWARNINGS="ignore"),
+    )
+    assert done.returncode == 0, done.stderr
+    receiver.wait(lambda: len(receiver.spans) == 2)
+    assert sorted(span.name for span in receiver.spans) == ["invoke_workflow work", "one"]
+    work = next(span for span in receiver.spans if span.name != "one")
+    assert {it.key: it.value.string_value for it in work.attributes}[semconv.ERROR_TYPE] == "abandoned"
 
 
 def test_instrument_imports_none_of_it() -> None:
