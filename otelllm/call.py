@@ -107,6 +107,8 @@ class Request:
     """What the app asked for, as the provider's file read it; all of it before anything was sent."""
 
     model: str | None = None
+    subject: str | None = None
+    """What the span is named after, where that is no model: an agent, a data source."""
     stream: bool = False
     attributes: dict[str, Value] = field(default_factory=dict)
     """`gen_ai.request.*` and the provider's own, by attribute name."""

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Emitter", "Record", "active", "is_suppressed", "use", "write_error"]
 
-_UNPRICED = frozenset({semconv.FETCH_RESPONSE, semconv.BATCH, semconv.REALTIME})
+_UNPRICED = frozenset(
+    {semconv.FETCH_RESPONSE, semconv.BATCH, semconv.REALTIME, semconv.RETRIEVAL, semconv.INVOKE_AGENT}
+)
 """What was used is counted elsewhere, or not yet known: there is no price to look for."""
 
 _active: Emitter | None = None
@@ -114,8 +116,8 @@ class Record:
         self._theirs = outer_inference(context)
         self.span: Span = trace.INVALID_SPAN
         if self._theirs is None and not is_suppressed():
-            model = call.request.model
-            name = f"{call.operation} {model}" if model else call.operation
+            subject = call.request.subject or call.request.model
+            name = f"{call.operation} {subject}" if subject else call.operation
             with safely("starting a span"):  # enforcement goes on without one
                 self.span = emitter.tracer.start_span(
                     name,

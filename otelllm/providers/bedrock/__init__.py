@@ -1,4 +1,5 @@
-"""Amazon Bedrock by boto3, aiobotocore and aioboto3: Converse and InvokeModel, whole and streamed.
+"""Amazon Bedrock by boto3, aiobotocore and aioboto3: Converse and InvokeModel, whole and streamed; its agents,
+knowledge bases and reranking.
 
 All of them end in one method of all AWS clients, through which every call of the process passes.
 """
@@ -11,12 +12,13 @@ from importlib import import_module
 from typing import Any
 
 from ...call import Reading, Request
-from ...fields import field
 from ...hosts import endpoint_of
 from ...spec import Endpoint, Method, Received, Selected, Surface
+from .agents import AGENT
 from .bodies import watch_body
 from .converse import CONVERSE, CONVERSE_STREAM
 from .invoke import invoked
+from .knowledge import GENERATE, RERANK, RETRIEVE
 from .metadata import error_type, read_answered
 from .offline import answering
 from .streams import watch_events
@@ -24,20 +26,29 @@ from .streams import watch_events
 __all__ = ["PROVIDER"]
 
 
+_SURFACES: dict[str, dict[str, Surface]] = {
+    "bedrock-runtime": {"Converse": CONVERSE, "ConverseStream": CONVERSE_STREAM},
+    "bedrock-agent-runtime": {
+        "InvokeAgent": AGENT,
+        "InvokeInlineAgent": AGENT,
+        "Retrieve": RETRIEVE,
+        "Rerank": RERANK,
+        "RetrieveAndGenerate": GENERATE,
+    },
+}
+_INVOKED = {"InvokeModel": False, "InvokeModelWithResponseStream": True}
+
+
 def _select(client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Selected | None:
-    if client.meta.service_model.service_name != "bedrock-runtime":
+    surfaces = _SURFACES.get(client.meta.service_model.service_name)
+    if surfaces is None:
         return None
     named = {**dict(zip(("operation_name", "api_params"), args, strict=False)), **kwargs}
     operation, params = named["operation_name"], named["api_params"]
-    if operation == "Converse":
-        return Selected(CONVERSE, params)
-    if operation == "ConverseStream":
-        return Selected(CONVERSE_STREAM, params)
-    if operation == "InvokeModel":
-        return invoked(params, is_streamed=False)
-    if operation == "InvokeModelWithResponseStream":
-        return invoked(params, is_streamed=True)
-    return None
+    if operation in _INVOKED:
+        return invoked(params, is_streamed=_INVOKED[operation])
+    surface = surfaces.get(operation)
+    return None if surface is None else Selected(surface, params)
 
 
 class _Bedrock:
@@ -57,7 +68,7 @@ class _Bedrock:
         return endpoint_of(instance.meta.endpoint_url, "aws.bedrock")
 
     def receive(self, result: Any) -> Received:
-        body = field(result, "stream") or field(result, "body")
+        body = next((result[name] for name in ("stream", "body", "completion") if name in result), None)
         if body is None:
             return Received("whole", result, None)
         if isinstance(body, _event_stream()):

@@ -25,11 +25,11 @@ def _async_session() -> Any:
     return pytest.importorskip("aiobotocore.session").AioSession()
 
 
-def _options(url: str, **options: Any) -> dict[str, Any]:
+def _options(url: str, service: str = "bedrock-runtime", **options: Any) -> dict[str, Any]:
     config = {"retries": {"total_max_attempts": 1}, **options}
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     return {
-        "service_name": "bedrock-runtime", "region_name": "us-east-1", "endpoint_url": url.removesuffix("/v1"),
+        "service_name": service, "region_name": "us-east-1", "endpoint_url": url.removesuffix("/v1"),
         **keys, "config": Config(**config),
     }  # fmt: skip
 
@@ -42,7 +42,7 @@ class SyncApp(SyncDriver):
         self.client = self.again(**options)
 
     def again(self, **options: Any) -> Any:
-        """Another client, for settings that a call can't have."""
+        """Another client, for settings that a call can't have, or of another `service`."""
         client = _session.create_client(**_options(self.url, **options))
         client.app = self
         return client
@@ -74,9 +74,10 @@ class AsyncApp(AsyncDriver):
         self.client = self.again(**options)
 
     def again(self, **options: Any) -> Any:
-        """Another client, for settings that a call can't have."""
+        """Another client, for settings that a call can't have, or of another `service`."""
         config = pytest.importorskip("aiobotocore.config")
         given = _options(self.url, **options)
+        options.pop("service", None)
         given["config"] = config.AioConfig(**{"retries": {"total_max_attempts": 1}, **options})
         client = self._run(self._open.enter_async_context(_async_session().create_client(**given)))
         client.app = self
