@@ -222,7 +222,7 @@ def test_a_static_answer_is_refused_where_json_is_asked_for(answered: Telemetry,
         sync_app.client.converse(**ASKED, outputConfig={"textFormat": schema})
 
 
-def test_many_at_once(otel: Telemetry, async_app: AsyncApp, provider: Provider) -> None:
+def test_many_async_calls_at_once(otel: Telemetry, async_app: AsyncApp, provider: Provider) -> None:
     """Each call of a client's is its own."""
     import asyncio
 
