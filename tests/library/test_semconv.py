@@ -13,7 +13,7 @@ from otelllm.openai_format.messages import chat_message, tool_definitions
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # their names are marked so while they move house
-    from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, openai_attributes
+    from opentelemetry.semconv._incubating.attributes import aws_attributes, gen_ai_attributes, openai_attributes
     from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
     from opentelemetry.util.genai import types
 
@@ -35,9 +35,9 @@ def _names(*modules: Any) -> set[str]:
 
 
 def test_every_name_is_the_conventions_own() -> None:
-    """What we call `gen_ai.*` or `openai.*` is called so there, the declared newest ones apart."""
-    ours = {name for name in _names(semconv) if name.startswith(("gen_ai.", "openai."))}
-    theirs = _names(gen_ai_attributes, openai_attributes, gen_ai_metrics)
+    """What we call `gen_ai.*`, `openai.*` or `aws.*` is called so there, the declared newest ones apart."""
+    ours = {name for name in _names(semconv) if name.startswith(("gen_ai.", "openai.", "aws."))}
+    theirs = _names(aws_attributes, gen_ai_attributes, openai_attributes, gen_ai_metrics)
     assert ours - theirs == NOT_RELEASED
 
 
