@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from . import semconv
-from .call import Call, Cost, Part, Timing, Usage, Value
+from .call import NOBODY, Call, Cost, Part, Timing, Usage, Value
 from .errors import Blocked
 
 __all__ = ["attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
 
-_USAGE = (
-    ("input", semconv.USAGE_INPUT),
-    ("output", semconv.USAGE_OUTPUT),
-    ("cache_read", semconv.USAGE_CACHE_READ),
-    ("cache_write", semconv.USAGE_CACHE_WRITE),
-    ("cache_write_1h", semconv.USAGE_CACHE_WRITE_1H),
-    ("reasoning", semconv.USAGE_REASONING),
-    ("text_input", semconv.USAGE_TEXT_INPUT),
-    ("image_input", semconv.USAGE_IMAGE_INPUT),
-    ("audio_input", semconv.USAGE_AUDIO_INPUT),
-    ("text_output", semconv.USAGE_TEXT_OUTPUT),
-    ("image_output", semconv.USAGE_IMAGE_OUTPUT),
-    ("audio_output", semconv.USAGE_AUDIO_OUTPUT),
-    ("text_cache_read", semconv.USAGE_TEXT_CACHE_READ),
-    ("image_cache_read", semconv.USAGE_IMAGE_CACHE_READ),
-    ("audio_cache_read", semconv.USAGE_AUDIO_CACHE_READ),
-)
+_USAGE = {
+    "input": semconv.USAGE_INPUT,
+    "output": semconv.USAGE_OUTPUT,
+    "cache_read": semconv.USAGE_CACHE_READ,
+    "cache_write": semconv.USAGE_CACHE_WRITE,
+    "cache_write_1h": semconv.USAGE_CACHE_WRITE_1H,
+    "reasoning": semconv.USAGE_REASONING,
+    "text_input": semconv.USAGE_TEXT_INPUT,
+    "image_input": semconv.USAGE_IMAGE_INPUT,
+    "audio_input": semconv.USAGE_AUDIO_INPUT,
+    "text_output": semconv.USAGE_TEXT_OUTPUT,
+    "image_output": semconv.USAGE_IMAGE_OUTPUT,
+    "audio_output": semconv.USAGE_AUDIO_OUTPUT,
+    "text_cache_read": semconv.USAGE_TEXT_CACHE_READ,
+    "image_cache_read": semconv.USAGE_IMAGE_CACHE_READ,
+    "audio_cache_read": semconv.USAGE_AUDIO_CACHE_READ,
+}
+_counts = attrgetter(*_USAGE)
 _SCOPE = (
     ("session", semconv.SESSION_ID),
     ("feature", semconv.FEATURE),
@@ -83,10 +86,9 @@ def attributes(call: Call) -> dict[str, Value]:
 
 
 def _usage(found: dict[str, Value], usage: Usage) -> None:
-    for name, attribute in _USAGE:
-        value = getattr(usage, name)
-        if value is not None:  # a zero that the provider gave is a fact: "no cache hit", not "not reported"
-            found[attribute] = value
+    # A zero that the provider gave is a fact: "no cache hit", not "not reported".
+    counts = zip(_USAGE.values(), _counts(usage), strict=True)
+    found.update({attribute: count for attribute, count in counts if count is not None})
     for name, count in (usage.other or {}).items():
         found[semconv.USAGE_OTHER + name] = int(count) if count == int(count) else count
     if usage.estimated:
@@ -100,14 +102,16 @@ def _cost(found: dict[str, Value], cost: Cost) -> None:
     if cost.usd is None:
         return
     found[semconv.COST] = cost.usd
-    parts = {
-        semconv.COST_INPUT: cost.input,
-        semconv.COST_CACHE_READ: cost.cache_read,
-        semconv.COST_CACHE_WRITE: cost.cache_write,
-        semconv.COST_OUTPUT: cost.output,
-        semconv.COST_OTHER: cost.other,
-    }
-    found.update({name: value for name, value in parts.items() if value})
+    if cost.input:
+        found[semconv.COST_INPUT] = cost.input
+    if cost.cache_read:
+        found[semconv.COST_CACHE_READ] = cost.cache_read
+    if cost.cache_write:
+        found[semconv.COST_CACHE_WRITE] = cost.cache_write
+    if cost.output:
+        found[semconv.COST_OUTPUT] = cost.output
+    if cost.other:
+        found[semconv.COST_OTHER] = cost.other
     if cost.source:
         found[semconv.COST_SOURCE] = cost.source
 
@@ -134,14 +138,16 @@ def _scope(found: dict[str, Value], call: Call) -> None:
     user = scope.user or call.request.user
     if user:
         found[semconv.USER_ID] = user
-    for name, attribute in _SCOPE:
-        value = getattr(scope, name)
-        if value is not None:
-            found[attribute] = value
     if call.reading.conversation:
         found[semconv.CONVERSATION_ID] = call.reading.conversation  # which may be a new one, branched off the request's
     elif scope.session:
         found.setdefault(semconv.CONVERSATION_ID, scope.session)
+    if scope is NOBODY:
+        return
+    for name, attribute in _SCOPE:
+        value = getattr(scope, name)
+        if value is not None:
+            found[attribute] = value
     found.update({semconv.TAG + name: value for name, value in scope.tags.items()})
 
 

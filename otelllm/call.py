@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 __all__ = [
+    "NOBODY",
     "Call",
     "Cost",
     "Decision",
@@ -69,8 +70,7 @@ class Usage:
     """Counted by us, because the stream ended before the provider's own count came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Money of one call in US dollars. The parts add up to `usd` within 1e-9; `usd` is None when it can't be known."""
 
     status: str
@@ -100,6 +100,10 @@ class Scope:
     """Content: kept only where content is captured."""
     tags: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+
+
+NOBODY = Scope()
+"""The scope of a call around which nothing was said."""
 
 
 @dataclass(slots=True)

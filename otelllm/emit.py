@@ -280,7 +280,7 @@ class Record:
             )  # fmt: skip
         if failed:
             write_error(span, call.error, failed, call.reading.error_message, self._emitter.capture)
-        if self._emitter.events is not None:
+        if self._emitter.events is not None and self._emitter.events.writes_details:
             shown = content.attributes if content is not None and self._emitter.content_on_event else {}
             self._emitter.events.details(call, span, {**start_attributes(call), **found}, shown)
 

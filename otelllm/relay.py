@@ -278,8 +278,9 @@ class AsyncTap:
 
 
 def _let_go(relay: Relay) -> None:
-    try:  # noqa: SIM105
-        relay.abandon()
+    try:
+        if relay._open:
+            relay.abandon()
     except BaseException:  # noqa: S110  at interpreter shutdown half the world (contextlib too) is gone
         pass
 

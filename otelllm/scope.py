@@ -9,18 +9,17 @@ from types import MappingProxyType
 
 from opentelemetry.context import Context, attach, detach, get_value, set_value
 
-from .call import Scope
+from .call import NOBODY, Scope
 
 __all__ = ["context", "current"]
 
 _KEY = "otelllm.scope"
-_NOBODY = Scope()
 
 
 def current(context: Context | None = None) -> Scope:
     """The scope of `context`, or of the context that is current."""
     scope = get_value(_KEY, context)
-    return scope if isinstance(scope, Scope) else _NOBODY
+    return scope if isinstance(scope, Scope) else NOBODY
 
 
 @contextmanager

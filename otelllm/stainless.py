@@ -10,7 +10,7 @@ from typing import Any
 
 from .call import Reading, Request
 from .fields import decoded as read_body
-from .fields import field
+from .fields import field, members
 from .spec import Method, Received, Surface
 
 __all__ = [
@@ -41,12 +41,12 @@ def plain(value: Any) -> str | None:
 def merged(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
     """The body's parameters as they will be sent: `extra_body` overrides them."""
     extra = kwargs.get("extra_body")
-    return {**kwargs, **extra} if isinstance(extra, Mapping) and extra else kwargs
+    return {**kwargs, **extra} if extra and isinstance(extra, Mapping) else kwargs
 
 
 def read_error_body(reading: Reading, body: Any) -> None:
     """An error inside an answer of success, as gateways send it."""
-    error = getattr(body, "error", None)
+    error = members(body).get("error")
     if error is None:
         return
     if isinstance(error, str):

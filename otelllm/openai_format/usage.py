@@ -12,22 +12,39 @@ from ..fields import members
 __all__ = ["merge_usage", "read_seconds", "read_usage"]
 
 _FIELDS = tuple(one.name for one in dataclass_fields(Usage) if one.name not in {"other", "estimated"})
+# What a `usage`, and each of its details, may hold -> our field. Later names count where earlier ones are missing.
+_TOTALS = (
+    ("prompt_tokens", "input"), ("input_tokens", "input"), ("completion_tokens", "output"), ("output_tokens", "output"),
+)  # fmt: skip
+_UNDETAILED = (("cached_tokens", "cache_read"), ("num_cached_tokens", "cache_read"))  # at some servers
+_OF_INPUT = (
+    ("cached_tokens", "cache_read"), ("cache_write_tokens", "cache_write"), ("audio_tokens", "audio_input"),
+    ("image_tokens", "image_input"), ("text_tokens", "text_input"),
+)  # fmt: skip
+_OF_CACHED = (
+    ("audio_tokens", "audio_cache_read"), ("image_tokens", "image_cache_read"), ("text_tokens", "text_cache_read"),
+)  # fmt: skip
+_OF_OUTPUT = (
+    ("reasoning_tokens", "reasoning"), ("audio_tokens", "audio_output"), ("image_tokens", "image_output"),
+    ("text_tokens", "text_output"),
+)  # fmt: skip
 # The surfaces disagree on plurals: chat, then responses and images, then audio and realtime.
 _INTO = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OUT = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 
 
-def _count(said: Mapping[str, Any], *names: str) -> int | None:
-    """The first count that is there under one of `names`."""
-    for name in names:
+def _take(found: Usage, said: Mapping[str, Any], names: tuple[tuple[str, str], ...]) -> None:
+    for name, ours in names:
         value = said.get(name)
-        if type(value) is int and value >= 0:  # a bool is no count
-            return value
-    return None
+        if type(value) is int and value >= 0 and getattr(found, ours) is None:  # a bool is no count
+            setattr(found, ours, value)
 
 
-def _details(said: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any] | None:
-    return next((members(found) for name in names if (found := said.get(name)) is not None), None)
+def _details(said: Mapping[str, Any], names: tuple[str, ...]) -> Mapping[str, Any]:
+    for name in names:
+        if (found := said.get(name)) is not None:
+            return members(found)
+    return {}
 
 
 def read_usage(usage: Any) -> Usage | None:
@@ -35,28 +52,14 @@ def read_usage(usage: Any) -> Usage | None:
     if usage is None:
         return None
     # A dict where the SDK does not declare what the server says: all of it, or its details.
-    said = members(usage)
-    found = Usage(
-        input=_count(said, "prompt_tokens", "input_tokens"), output=_count(said, "completion_tokens", "output_tokens")
-    )
-    if into := _details(said, _INTO):
-        found.cache_read = _count(into, "cached_tokens")
-        found.cache_write = _count(into, "cache_write_tokens")
-        found.audio_input = _count(into, "audio_tokens")
-        found.image_input = _count(into, "image_tokens")
-        found.text_input = _count(into, "text_tokens")
-        if (details := into.get("cached_tokens_details")) is not None:
-            cached = members(details)
-            found.audio_cache_read = _count(cached, "audio_tokens")
-            found.image_cache_read = _count(cached, "image_tokens")
-            found.text_cache_read = _count(cached, "text_tokens")
-    if out := _details(said, _OUT):
-        found.reasoning = _count(out, "reasoning_tokens")
-        found.audio_output = _count(out, "audio_tokens")
-        found.image_output = _count(out, "image_tokens")
-        found.text_output = _count(out, "text_tokens")
-    if found.cache_read is None:  # without details around it, at some servers
-        found.cache_read = _count(said, "cached_tokens", "num_cached_tokens")
+    said, found = members(usage), Usage()
+    _take(found, said, _TOTALS)
+    into = _details(said, _INTO)
+    _take(found, into, _OF_INPUT)
+    if (cached := into.get("cached_tokens_details")) is not None:
+        _take(found, members(cached), _OF_CACHED)
+    _take(found, _details(said, _OUT), _OF_OUTPUT)
+    _take(found, said, _UNDETAILED)
     return None if found.input is None and found.output is None else found
 
 
