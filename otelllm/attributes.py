@@ -8,9 +8,9 @@ from . import semconv
 from .call import NOBODY, Call, Cost, Part, Timing, Usage, Value
 from .errors import Blocked
 
-__all__ = ["attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
+__all__ = ["USAGE_NAMES", "attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
 
-_USAGE = {
+USAGE_NAMES = {
     "input": semconv.USAGE_INPUT,
     "output": semconv.USAGE_OUTPUT,
     "cache_read": semconv.USAGE_CACHE_READ,
@@ -27,7 +27,7 @@ _USAGE = {
     "image_cache_read": semconv.USAGE_IMAGE_CACHE_READ,
     "audio_cache_read": semconv.USAGE_AUDIO_CACHE_READ,
 }
-_counts = attrgetter(*_USAGE)
+_counts = attrgetter(*USAGE_NAMES)
 _SCOPE = (
     ("session", semconv.SESSION_ID),
     ("feature", semconv.FEATURE),
@@ -87,7 +87,7 @@ def attributes(call: Call) -> dict[str, Value]:
 
 def _usage(found: dict[str, Value], usage: Usage) -> None:
     # A zero that the provider gave is a fact: "no cache hit", not "not reported".
-    counts = zip(_USAGE.values(), _counts(usage), strict=True)
+    counts = zip(USAGE_NAMES.values(), _counts(usage), strict=True)
     found.update({attribute: count for attribute, count in counts if count is not None})
     for name, count in (usage.other or {}).items():
         found[semconv.USAGE_OTHER + name] = int(count) if count == int(count) else count

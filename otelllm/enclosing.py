@@ -10,23 +10,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from opentelemetry.context import create_key
+from opentelemetry.context import Context, create_key, get_value, set_value
 
 from . import semconv
 from .call import Value
 
-__all__ = ["CALL_OPEN", "Enclosing", "enclosing"]
+__all__ = ["CALL_OPEN", "Enclosing", "enclosing", "within"]
 
 CALL_OPEN = create_key("otelllm-call-open")
 """In the context in which an SDK sends: True where the call has a span, False where it has none (suppressed)."""
 
 _slot: ContextVar[Enclosing | None] = ContextVar("otelllm-enclosing", default=None)
+_KEY = create_key("otelllm-enclosing")
 _APART = {semconv.EMBEDDINGS, semconv.RERANK}
 
 
 def enclosing() -> Enclosing | None:
     """The framework's model call around what runs now."""
-    return _slot.get()
+    found = _slot.get()
+    if found is None:
+        found = get_value(_KEY)  # type: ignore[assignment]  # ours alone
+    return found
+
+
+def within(call: Enclosing, context: Context) -> Context:
+    """`context` below `call`, for a framework that carries OpenTelemetry's context to where it sends, and no more."""
+    return set_value(_KEY, call, context)
 
 
 class Enclosing:
