@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 from ...call import Reading, Request
 from ...spec import Endpoint, Method, Received, Surface
+from .batches import BATCHES
 from .embed import EMBED
 from .generate import GENERATE, GENERATE_STREAM
+from .images import IMAGES
 from .offline import OfflineClient
 from .values import read_request_id
 
@@ -27,10 +29,17 @@ _CODE = re.compile(r"[A-Z][A-Z_]+")
 _TIMEOUTS = {"TimeoutException", "TimeoutError", "Timeout"}
 
 
-def _pair(name: str, surface: Surface) -> tuple[Method, Method]:
+def _pair(name: str, surface: Surface, *, optional: bool = False) -> tuple[Method, Method]:
     return (
-        Method(f"{_MODELS}:Models.{name}", surface),
-        Method(f"{_MODELS}:AsyncModels.{name}", surface, asynchronous=True),
+        Method(f"{_MODELS}:Models.{name}", surface, optional=optional),
+        Method(f"{_MODELS}:AsyncModels.{name}", surface, asynchronous=True, optional=optional),
+    )
+
+
+def _batches(name: str) -> tuple[Method, Method]:
+    return (
+        Method(f"google.genai.batches:Batches.{name}", BATCHES, optional=True),
+        Method(f"google.genai.batches:AsyncBatches.{name}", BATCHES, asynchronous=True, optional=True),
     )
 
 
@@ -43,6 +52,13 @@ class _GoogleGenai:
         *_pair("_generate_content", GENERATE),
         *_pair("_generate_content_stream", GENERATE_STREAM),
         *_pair("embed_content", EMBED),
+        *_pair("_generate_images", IMAGES, optional=True),
+        *_pair("_edit_image", IMAGES, optional=True),
+        *_pair("_upscale_image", IMAGES, optional=True),
+        *_pair("recontext_image", IMAGES, optional=True),
+        *_batches("create"),
+        *_batches("create_embeddings"),
+        *_batches("get"),
     )
     parse_hooks = ()
     iterator = ""

@@ -38,6 +38,10 @@ class _Embed(Whole):
                 reading.usage = Usage(input=int(sum(counts)))
         else:
             reading.usage.output = None
+        characters = getattr(getattr(body, "metadata", None), "billable_character_count", None)
+        if isinstance(characters, int) and not isinstance(characters, bool):
+            usage = reading.usage = reading.usage or Usage()
+            usage.other = {"characters": characters}
         vector = getattr(made[0], "values", None) if made else None
         if isinstance(vector, list):
             reading.attributes[semconv.EMBEDDINGS_DIMENSIONS] = len(vector)
