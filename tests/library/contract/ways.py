@@ -242,6 +242,27 @@ def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None
         seen.got(*chunks)
 
 
+def stopped_by_another_task(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
+    """A stop button: one task reads, another closes the stream; whatever the reader is raised, the app closed it."""
+    stream = _open(app, provider, row, Gate())
+    chunks: list[Any] = []
+
+    async def reading() -> None:
+        async for chunk in stream:
+            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
+
+    async def go() -> Any:
+        task = asyncio.ensure_future(reading())
+        while len(chunks) < row.taken:
+            await asyncio.sleep(0.001)
+        await stream.close()
+        return await asyncio.gather(task, return_exceptions=True)
+
+    (raised,) = app.runner.run(go())
+    seen.got(type(raised), str(raised), *chunks)
+    provider.last.wait_left()
+
+
 def _views(app: Any, row: Row, kind: str) -> tuple[Any, dict[str, Any]]:
     """A method of the row's surface in `with_raw_response` or `with_streaming_response`, and its arguments."""
     method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
@@ -382,6 +403,7 @@ WAYS = (
     Way(closed, "closed", saw="some"),
     Way(left_by_with, "closed", saw="some", where=_blocks),
     Way(failed_in_the_block, "closed", where=_blocks),
+    Way(stopped_by_another_task, "closed", saw="some", kinds=("async",), where=_blocks),
     Way(abandoned, "abandoned", saw="some"),
     Way(never_read, "abandoned", where=_at_once),
     Way(never_read_but_closed, "closed", where=_at_once),
