@@ -14,7 +14,7 @@ from ..spec import Delta
 from .dialects import count_server_tools, fold_server_tools, server_tool_parts
 from .messages import chat_message, content_parts
 
-__all__ = ["finish_choices", "finish_reason", "fold_choices", "fold_text"]
+__all__ = ["finish_choices", "finish_reason", "fold_choices", "fold_text", "keep"]
 
 _FINISH = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop", "model_length": "length"}
 
@@ -161,7 +161,7 @@ def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], capt
     if content := delta.get("content"):
         found = 2
         if isinstance(content, str):
-            _keep(reading, state.texts, content, captures)
+            keep(reading, state.texts, content, captures)
         else:
             found = _fold_parts(reading, state, content, captures)
     if tools := delta.get("tool_calls"):
@@ -169,19 +169,19 @@ def _fold_delta(reading: Reading, state: _Choice, delta: Mapping[str, Any], capt
         for fragment in tools:
             _fold_tool(reading, state, members(fragment), captures)
     if refusal := delta.get("refusal"):
-        found = max(found, _keep(reading, state.refusals, refusal, captures))
+        found = max(found, keep(reading, state.refusals, refusal, captures))
     # Compatible servers' own fields for what the model thought.
     if thought := delta.get("reasoning_content") or delta.get("reasoning"):
-        found = max(found, _keep(reading, state.thoughts, thought, captures))
+        found = max(found, keep(reading, state.thoughts, thought, captures))
     if (legacy := delta.get("function_call")) is not None:
         found = found or 1
         said = members(legacy)
         tool = state.tool(0, None)
         tool.name += said.get("name") or ""
-        _keep(reading, tool.arguments, said.get("arguments"), captures)
+        keep(reading, tool.arguments, said.get("arguments"), captures)
     if (audio := delta.get("audio")) is not None:
         found = found or 2
-        _keep(reading, state.audio, members(audio).get("transcript"), captures)
+        keep(reading, state.audio, members(audio).get("transcript"), captures)
     if executed := delta.get("executed_tools"):
         found = found or 1
         fold_server_tools(state.server_tools, executed)
@@ -194,15 +194,15 @@ def _fold_parts(reading: Reading, state: _Choice, content: Any, captures: bool) 
     for part in content_parts(content):
         piece = part.get("content")
         if part["type"] == "reasoning":
-            found = max(found, _keep(reading, state.thoughts, piece, captures))
+            found = max(found, keep(reading, state.thoughts, piece, captures))
         elif part["type"] == "text":
-            found = 2 if _keep(reading, state.texts, piece, captures) else found
+            found = 2 if keep(reading, state.texts, piece, captures) else found
         elif captures:
             state.texts.append(part)
     return found
 
 
-def _keep(reading: Reading, pieces: list[Any], piece: Any, captures: bool) -> Delta:
+def keep(reading: Reading, pieces: list[Any], piece: Any, captures: bool) -> Delta:
     """Count a piece of text, and keep it where content is captured; whether it was one."""
     if not isinstance(piece, str) or not piece:
         return 0
@@ -224,7 +224,7 @@ def _fold_tool(reading: Reading, state: _Choice, fragment: Mapping[str, Any], ca
     if name:
         # Some servers repeat the whole name with every fragment; none sends it in pieces.
         tool.name = str(name)
-    _keep(reading, tool.arguments, arguments, captures)
+    keep(reading, tool.arguments, arguments, captures)
 
 
 def _joined(pieces: Iterable[str | Part]) -> list[Part]:

@@ -12,6 +12,7 @@ from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...estimate import size_of
 from ...fields import members
+from ...openai_format.chunks import keep
 from ...openai_format.messages import text_size
 from ...parts import as_list, text, tool_call
 from ...spec import Delta
@@ -93,7 +94,7 @@ class _Chat:
         if kind in {"content-delta", "content-start"}:
             return _fold_content(reading, stream, index, members(message.get("content")), captures)
         if kind == "tool-plan-delta":
-            return _keep(reading, stream.plan, message.get("tool_plan"), captures)
+            return keep(reading, stream.plan, message.get("tool_plan"), captures)
         if kind in {"tool-call-start", "tool-call-delta"}:
             return _fold_tool(reading, stream, index, message.get("tool_calls"), captures)
         if kind == "citation-start":
@@ -152,24 +153,14 @@ def _size(message: Any) -> int:
     return sum(text_size(members(block).get("text")) for block in as_list(content))
 
 
-def _keep(reading: Reading, pieces: list[str], piece: Any, captures: bool) -> Delta:
-    """Count a piece of text, and keep it where content is captured; whether it was one."""
-    if not isinstance(piece, str) or not piece:
-        return 0
-    reading.output_chars += size_of(piece)
-    if captures:
-        pieces.append(piece)
-    return 1
-
-
 def _fold_content(reading: Reading, stream: _Stream, index: Any, content: Mapping[str, Any], captures: bool) -> Delta:
     block = stream.blocks.get(index)
     if block is None:
         block = stream.blocks[index] = _Block()
     if (thought := content.get("thinking")) or content.get("type") == "thinking":
         block.kind = "reasoning"
-        return _keep(reading, block.pieces, thought, captures)
-    return 2 if _keep(reading, block.pieces, content.get("text"), captures) else 0
+        return keep(reading, block.pieces, thought, captures)
+    return 2 if keep(reading, block.pieces, content.get("text"), captures) else 0
 
 
 def _block_part(block: _Block) -> Part:
@@ -186,7 +177,7 @@ def _fold_tool(reading: Reading, stream: _Stream, index: Any, given: Any, captur
     function = members(call.get("function"))
     tool.id = plain(call.get("id")) or tool.id
     tool.name = plain(function.get("name")) or tool.name
-    _keep(reading, tool.arguments, function.get("arguments"), captures)
+    keep(reading, tool.arguments, function.get("arguments"), captures)
     return 1
 
 

@@ -13,10 +13,20 @@ from typing import Any
 
 from wire.server import Reply, Step, sse
 
-__all__ = ["Ask", "Row"]
+__all__ = ["Ask", "Row", "asking"]
 
 Ask = Callable[..., tuple[Callable[..., Any], dict[str, Any]]]
 """(client, *, streamed: bool, timeout_s: float | None) -> the SDK's method and its arguments."""
+
+
+def asking(method: Callable[[Any], Callable[..., Any]], **arguments: Any) -> Ask:
+    """For SDKs with one method for both: `stream=True` asks for a stream, `timeout` is in seconds."""
+
+    def ask(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
+        more = {"stream": True} if streamed else {}
+        return method(client), {**arguments, "timeout": timeout_s, **more}
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

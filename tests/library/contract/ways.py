@@ -88,6 +88,17 @@ def timed_out(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     ask(app, row, timeout_s=seen.patience_s)
 
 
+async def _until(task: asyncio.Future[Any], is_ready: Callable[[], bool]) -> None:
+    """Return once it is so, or the task is over before."""
+    while not is_ready() and not task.done():
+        await asyncio.sleep(0.001)
+
+
+async def _reading(stream: Any, chunks: list[Any]) -> None:
+    async for chunk in stream:
+        chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
+
+
 def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     provider.reply(Reply(steps=[STALL]))
     asked = len(provider.requests)
@@ -95,8 +106,7 @@ def cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
 
     async def go() -> None:
         task = asyncio.ensure_future(method(**arguments))
-        while len(provider.requests) == asked:
-            await asyncio.sleep(0.001)
+        await _until(task, lambda: len(provider.requests) > asked)
         task.cancel()
         await task
 
@@ -202,15 +212,13 @@ def stream_cancelled_before_it_began(app: Any, provider: Provider, row: Row, see
     asked = len(provider.requests)
     method, arguments = row.ask(app.client, streamed=True, timeout_s=None)
 
-    async def reading() -> None:
+    async def asking() -> None:
         result = method(**arguments)
-        async for chunk in await result if hasattr(result, "__await__") else result:
-            seen.got(chunk)
+        await _reading(await result if hasattr(result, "__await__") else result, seen.things)
 
     async def go() -> None:
-        task = asyncio.ensure_future(reading())
-        while len(provider.requests) == asked:
-            await asyncio.sleep(0.001)
+        task = asyncio.ensure_future(asking())
+        await _until(task, lambda: len(provider.requests) > asked)
         task.cancel()
         await task
 
@@ -224,15 +232,10 @@ def stream_cancelled(app: Any, provider: Provider, row: Row, seen: Seen) -> None
     stream = _open(app, provider, row, Gate())
     chunks: list[Any] = []
 
-    async def reading() -> None:
-        async for chunk in stream:
-            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
-
     async def go() -> None:
-        task = asyncio.ensure_future(reading())
+        task = asyncio.ensure_future(_reading(stream, chunks))
         # Once the last chunk that was sent is here, the reader waits inside the SDK's iterator.
-        while len(chunks) < row.taken:
-            await asyncio.sleep(0.001)
+        await _until(task, lambda: len(chunks) >= row.taken)
         task.cancel()
         await task
 
@@ -247,14 +250,9 @@ def stopped_by_another_task(app: Any, provider: Provider, row: Row, seen: Seen) 
     stream = _open(app, provider, row, Gate())
     chunks: list[Any] = []
 
-    async def reading() -> None:
-        async for chunk in stream:
-            chunks.append(chunk)  # noqa: PERF401  the other task watches it grow
-
     async def go() -> Any:
-        task = asyncio.ensure_future(reading())
-        while len(chunks) < row.taken:
-            await asyncio.sleep(0.001)
+        task = asyncio.ensure_future(_reading(stream, chunks))
+        await _until(task, lambda: len(chunks) >= row.taken)
         await stream.close()
         return await asyncio.gather(task, return_exceptions=True)
 

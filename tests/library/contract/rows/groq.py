@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from library.contract.row import Row
+from library.contract.row import Row, asking
 from library.groq.app import AsyncApp, SyncApp
 from wire import files
 
@@ -16,7 +16,7 @@ MODEL = "llama-3.3-70b-versatile"
 EMBEDDER = "nomic-embed-text-v1_5"
 REQUEST_ID = "req_01jadadp0femyae9kav1gpkhe8"
 HEARER = "whisper-large-v3"
-QUESTION = "When was the lighthouse at Skagen lit?"
+QUESTION = {"role": "user", "content": "When was the lighthouse at Skagen lit?"}
 KNOWN_AT_ONCE = {semconv.RESPONSE_ID: "chatcmpl-5f0b6a7e-9d3c-4a53-8f6a-0d2a6a1f7c11", semconv.RESPONSE_MODEL: MODEL}
 FACTS = {
     **KNOWN_AT_ONCE,
@@ -40,19 +40,9 @@ COMMON: dict[str, Any] = {
 }
 
 
-def _chat(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    more = {"stream": True} if streamed else {}
-    messages = [{"role": "user", "content": QUESTION}]
-    return client.chat.completions.create, {"model": MODEL, "messages": messages, "timeout": timeout_s, **more}
-
-
-def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    return client.embeddings.create, {"model": EMBEDDER, "input": "Skagen", "timeout": timeout_s}
-
-
-def _transcription(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    return client.audio.transcriptions.create, {"model": HEARER, "file": ("a.wav", b"RIFF"), "timeout": timeout_s}
-
+_chat = asking(lambda client: client.chat.completions.create, model=MODEL, messages=[QUESTION])
+_embeddings = asking(lambda client: client.embeddings.create, model=EMBEDDER, input="Skagen")
+_transcription = asking(lambda client: client.audio.transcriptions.create, model=HEARER, file=("a.wav", b"RIFF"))
 
 ROWS = [
     Row(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from library.contract.row import Row
+from library.contract.row import Row, asking
 from library.together.app import AsyncApp, SyncApp
 from wire import files
 
@@ -47,34 +47,14 @@ COMMON: dict[str, Any] = {
 }
 
 
-def _chat(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    more = {"stream": True} if streamed else {}
-    messages = [{"role": "user", "content": QUESTION}]
-    return client.chat.completions.create, {"model": MODEL, "messages": messages, "timeout": timeout_s, **more}
-
-
-def _completions(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    more = {"stream": True} if streamed else {}
-    return client.completions.create, {"model": MODEL, "prompt": QUESTION, "timeout": timeout_s, **more}
-
-
-def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    return client.embeddings.create, {"model": EMBEDDER, "input": "Skagen", "timeout": timeout_s}
-
-
-def _rerank(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    documents = ["Bovbjerg", "Hirtshals", "Skagen"]
-    return client.rerank.create, {"model": RERANKER, "query": "Where?", "documents": documents, "timeout": timeout_s}
-
-
-def _images(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    return client.images.generate, {"model": PAINTER, "prompt": "a lighthouse", "timeout": timeout_s}
-
-
-def _speech(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
-    more = {"stream": True} if streamed else {}
-    return client.audio.speech.create, {"model": VOICE, "input": TEXT, "voice": "v", "timeout": timeout_s, **more}
-
+QUESTIONS = [{"role": "user", "content": QUESTION}]
+PLACES = ["Bovbjerg", "Hirtshals", "Skagen"]
+_chat = asking(lambda client: client.chat.completions.create, model=MODEL, messages=QUESTIONS)
+_completions = asking(lambda client: client.completions.create, model=MODEL, prompt=QUESTION)
+_embeddings = asking(lambda client: client.embeddings.create, model=EMBEDDER, input="Skagen")
+_rerank = asking(lambda client: client.rerank.create, model=RERANKER, query="Where?", documents=PLACES)
+_images = asking(lambda client: client.images.generate, model=PAINTER, prompt="a lighthouse")
+_speech = asking(lambda client: client.audio.speech.create, model=VOICE, input=TEXT, voice="v")
 
 ROWS = [
     Row(
