@@ -123,8 +123,9 @@ def _text(block: Mapping[str, Any]) -> Part | None:
 
 def _reasoning(block: Mapping[str, Any]) -> Part | None:
     told = block.get("reasoning") or block.get("thinking") or block.get("text")
-    if told is None:  # OpenAI's Responses
-        told = "".join(str(one.get("text", "")) for one in as_list(block.get("summary")) if isinstance(one, Mapping))
+    if not isinstance(told, str):  # Mistral's list of texts, or the summary of OpenAI's Responses
+        pieces = as_list(told) or as_list(block.get("summary"))
+        told = "".join(str(one.get("text") or "") for one in pieces if isinstance(one, Mapping))
     return {"type": "reasoning", "content": told} if told else None
 
 
