@@ -20,7 +20,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "managers": 2, "spec": 2, "adoption": 2, "completion_hook": 2, "prefixes": 2,
         "enclosing": 2, "wrapping": 2, "capture": 2, "pricing": 2, "events": 2, "attributes": 2, "export": 2,
         "hosts": 3, "relay": 3, "reranking": 3, "stainless": 3, "whole": 3, "metrics": 3, "telemetry": 3,
-        "http_answers": 3,
+        "http_answers": 3, "speakeasy": 4,
         "connection": 4, "emit": 4, "generators": 4, "openai_format": 4, "processes": 4,
         "flow": 5, "runs": 5, "model_calls": 5, "evaluation": 5, "providers": 5, "enforce": 5,
         "calls": 6, "local_models": 6, "vector_stores": 6, "observed": 6, "policy": 6,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
 from typing import Any
 
 import orjson
 
 from ...call import Reading, Request
 from ...hosts import endpoint_of
+from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
-from ...stainless import is_timeout, offline, plain
+from ...stainless import is_timeout, plain
 from .batches import BATCH
 from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
 from .classifiers import CLASSIFIER
@@ -126,19 +125,15 @@ class _Mistral:
         elif said and reading.partial is None:  # answered, and billed, but not in the shape of the SDK's types
             surface.read_response(reading, said, captures)
 
+    def api_key(self, instance: Any) -> str | None:
+        return key_of(instance)
+
+    def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        return {**kwargs, "http_headers": {**headers, **(kwargs.get("http_headers") or {})}}
+
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)
-        if body is None:
-            return None
-        library = _http_library(type(instance))
-        config = copy(instance.sdk_configuration)
-        config.client = offline(library, body, streams=request.stream, asynchronous=False)
-        config.async_client = offline(library, body, streams=request.stream, asynchronous=True)
-        config.security = None  # it might fetch a token
-        if (hooks := config.__dict__.get("_hooks")) is not None:  # the app's own, and some that sign
-            config.__dict__["_hooks"] = hooks = copy(hooks)
-            hooks.before_request_hooks, hooks.after_success_hooks, hooks.after_error_hooks = [], [], []
-        return type(instance)(config)
+        return None if body is None else answered(instance, body, streamed=request.stream)
 
 
 def _owner(module: str) -> str:
@@ -171,12 +166,6 @@ def _error_type(said: dict[str, Any]) -> str | None:
     inner = said.get("error")
     found = said if not isinstance(inner, dict) else inner
     return plain(found.get("type"))
-
-
-def _http_library(kind: Any) -> Any:
-    """httpx or httpx2: the one that this SDK was built on."""
-    base = next(one for one in kind.__mro__ if one.__name__ == "BaseSDK")
-    return vars(sys.modules[base.__module__])["httpx"]
 
 
 PROVIDER = _Mistral()

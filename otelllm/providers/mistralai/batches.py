@@ -7,8 +7,8 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
+from ...speakeasy import as_sent
 from ...stainless import plain
-from .values import as_sent
 from .whole import Asked, read_head
 
 __all__ = ["BATCH"]

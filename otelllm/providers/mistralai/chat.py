@@ -13,10 +13,10 @@ from ...fields import fields
 from ...openai_format.chat import Chat
 from ...openai_format.messages import chat_message, text_size, tool_definitions
 from ...parts import as_list, text
+from ...speakeasy import as_sent, given
 from ...spec import Delta
 from ...stainless import plain
 from .usage import read_counts
-from .values import as_sent, given
 
 __all__ = ["CHAT", "CHAT_STREAM", "FIM", "FIM_STREAM", "STATIC_ID"]
 

@@ -9,7 +9,7 @@ from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...openai_format.messages import chat_message
 from ...parts import as_list, text
-from .values import as_sent
+from ...speakeasy import as_sent
 from .whole import Asked, read_head
 
 __all__ = ["CLASSIFIER"]

@@ -12,12 +12,12 @@ from ...call import Reading, Request
 from ...estimate import size_of
 from ...openai_format.messages import content_parts, text_size, tool_definitions
 from ...parts import as_list, text
+from ...speakeasy import as_sent, given
 from ...spec import Delta
 from ...stainless import plain
 from .chat import CHAT, CHAT_STREAM, STATIC_ID
 from .entries import input_messages, joined, output_parts
 from .usage import read_counts
-from .values import as_sent, given
 
 __all__ = ["CONVERSATION", "CONVERSATION_STREAM"]
 

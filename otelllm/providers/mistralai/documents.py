@@ -9,8 +9,8 @@ from ... import semconv
 from ...call import Message, Part, Reading, Request, Usage
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
+from ...speakeasy import as_sent, given
 from ...stainless import plain
-from .values import as_sent, given
 from .whole import Asked, read_head
 
 __all__ = ["OCR"]

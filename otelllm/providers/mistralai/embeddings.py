@@ -10,8 +10,8 @@ from ...call import Reading, Request
 from ...fields import fields, members
 from ...openai_format.embeddings import Embeddings
 from ...parts import as_list, text
+from ...speakeasy import as_sent, given
 from .usage import read_counts
-from .values import as_sent, given
 
 __all__ = ["EMBEDDINGS"]
 

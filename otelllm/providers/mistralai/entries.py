@@ -8,7 +8,7 @@ from typing import Any
 from ...call import Message, Part
 from ...openai_format.messages import content_parts
 from ...parts import arguments_of, as_list, text, tool_call
-from .values import as_sent
+from ...speakeasy import as_sent
 
 __all__ = ["input_messages", "joined", "output_parts"]
 

@@ -9,8 +9,8 @@ from ... import semconv
 from ...call import Reading, Request
 from ...fields import fields
 from ...openai_format.responses import Responses
+from ...speakeasy import as_sent, given
 from ...spec import Delta
-from .values import as_sent, given
 
 __all__ = ["RESPONSES"]
 

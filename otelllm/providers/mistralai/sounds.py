@@ -9,10 +9,10 @@ from ... import semconv
 from ...call import Part, Reading, Request
 from ...capture import blob
 from ...parts import text
+from ...speakeasy import as_sent
 from ...spec import Delta
 from ...stainless import plain
 from .usage import read_counts
-from .values import as_sent
 from .whole import Asked, read_head
 
 __all__ = ["SPEECH", "TRANSCRIPTION", "TRANSCRIPTION_STREAM"]
