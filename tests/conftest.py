@@ -31,6 +31,23 @@ _LEAKING = (
     "ALL_PROXY",
 )
 
+# Whose fixtures of the whole run are costly, or which start a local model that needs the machine to itself.
+_TOGETHER = {"dashboard": "dashboard", "end_to_end": "model", "packaging": "packaging", "test_local_model.py": "model"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side (`-n 2 --dist loadgroup`) a file's tests stay in one process, and the long files begin."""
+    if not hasattr(config, "workerinput"):
+        return
+    groups = {
+        item: next((_TOGETHER[it] for it in item.path.parts if it in _TOGETHER), str(item.path)) for item in items
+    }
+    long = {groups[item] for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: groups[item] not in long)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
