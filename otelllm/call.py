@@ -149,6 +149,11 @@ class Reading:
     billed: Usage | None = None
     """What is paid for, where the provider says that it is something else than what was used."""
     tier: str | None = None
+    cost: Cost | None = None
+    """What the answer itself says that it cost: taken where we know no price; always, where it came out of a cache."""
+    provider: str | None = None
+    """Whose service answered, where a gateway decides on it; likewise the next."""
+    server: tuple[str, int | None] | None = None
     conversation: str | None = None
     request_id: str | None = None
     attributes: dict[str, Value] = field(default_factory=dict)

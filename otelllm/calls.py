@@ -307,7 +307,7 @@ class _Begun:
     ) -> None:
         surface, kwargs = selected.surface, selected.kwargs
         request = surface.read_request(kwargs)
-        endpoint = provider.endpoint(instance)
+        endpoint = selected.endpoint or provider.endpoint(instance)
         self.call = Call(
             provider=endpoint.provider,
             operation=surface.operation,
@@ -315,7 +315,7 @@ class _Begun:
             scope=current(),
             server=(endpoint.address, endpoint.port) if endpoint.address else None,
         )
-        secret = provider.api_key(instance) if hasattr(provider, "api_key") else None
+        secret = selected.secret or (provider.api_key(instance) if hasattr(provider, "api_key") else None)
         self.call.key = key_hash(secret) if secret else None
         self._record = Record(calls.emitter, self.call)
         self._calls, self._provider, self._surface = calls, provider, surface

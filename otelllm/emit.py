@@ -174,6 +174,10 @@ class Record:
         span = self.span
         call.timing.settle()
         try:
+            call.provider = call.reading.provider or call.provider
+            call.server = call.reading.server or call.server
+            if call.verdict == "block":
+                call.reading.usage = None  # a static answer used nothing, whatever an SDK writes into it
             with safely("pricing a call"):
                 self._price()
             if self._lineage.totals is not None:
@@ -201,6 +205,9 @@ class Record:
         reading = call.reading
         if call.cost is not None or call.operation in _UNPRICED:
             return  # said by whoever read the answer; or there is nothing to price
+        if reading.cost is not None and reading.cost.status == "cached":
+            call.cost = reading.cost
+            return
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
@@ -223,6 +230,8 @@ class Record:
         call.cost = self._cost(first)
         if call.cost.status == "unknown_model" and second not in {None, first}:
             call.cost = self._cost(second)
+        if call.cost.usd is None and reading.cost is not None:
+            call.cost = reading.cost
 
     def _cost(self, model: str | None) -> Cost:
         call, reading = self.call, self.call.reading
@@ -254,6 +263,8 @@ class Record:
     def _write(self, failed: str | None) -> None:
         call, span = self.call, self.span
         found = attributes(call)
+        if call.reading.provider or call.reading.server:
+            found.update(start_attributes(call))
         found.update(self._told_above())
         if failed:
             found[semconv.ERROR_TYPE] = failed

@@ -107,6 +107,10 @@ class Selected(NamedTuple):
     """What sends in place of the app's own: one whose inner calls, made in threads that our context does not reach,
     are this same call.
     """
+    endpoint: Endpoint | None = None
+    """Where it goes, where the arguments say so and the instance can't."""
+    secret: str | None = None
+    """The API key among the arguments; only a short hash of it is kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""LiteLLM: one function for all providers. Its own HTTP, or the openai SDK below it; either way the call is here."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+from ...call import Request
+from ...spec import Endpoint, Method, Received, Selected, Surface
+from ...stainless import Stainless, is_timeout, plain
+from .routes import where
+from .streams import watch
+from .surfaces import CHAT, EMBEDDINGS, RERANK, RESPONSES, TEXT, mocked
+
+__all__ = ["PROVIDER"]
+
+_INTERNAL = ("acompletion", "atext_completion", "aembedding", "aresponses", "arerank")
+"""A sync function so called by its async twin gives a coroutine: the twin is the call."""
+_MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
+_CAUSES = 4
+"""How far down the errors that an error was made of are looked through for the provider's word."""
+
+
+@lru_cache(maxsize=64)
+def _names(function: Callable[..., Any]) -> tuple[str, ...]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(name for name, one in inspect.signature(function).parameters.items() if one.kind in kinds)
+
+
+def _select(
+    surface: Surface, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Selected | None:
+    if any(kwargs.get(name) is True for name in _INTERNAL):
+        return None
+    named = {**dict(zip(_names(function), args, strict=False)), **kwargs} if args else dict(kwargs)
+    model, endpoint = where(named)
+    if model is not None:
+        named["model"] = model
+    if any(named.get(name) for name in _MOCKS):
+        surface = mocked(surface)
+    return Selected(surface, named, endpoint=endpoint, secret=plain(named.get("api_key")))
+
+
+def _functions(name: str, surface: Surface, below: str = "") -> Iterator[Method]:
+    """A public function and its async twin; and below the public ones those of the module that they hand on to, which
+    whoever imported a public one before us still calls.
+    """
+    for prefix in ("", "a"):
+        select = partial(_select, surface)
+        public = f"litellm:{prefix}{name}"
+        yield Method(public, surface, asynchronous=bool(prefix), optional=name != "completion", select=select)
+        if below:
+            private = f"litellm.{below}.dispatch:_PYTHON_{prefix.upper()}{name.upper()}"
+            yield Method(private, surface, asynchronous=bool(prefix), optional=True, select=select)
+
+
+class _LiteLLM(Stainless):
+    name = "litellm"
+    package = "litellm"
+    oldest = "1.106"
+    newest = "1.106"
+    iterator = generator = ""
+    methods = (
+        *_functions("completion", CHAT, "chat_completions"),
+        *_functions("text_completion", TEXT),
+        *_functions("responses", RESPONSES, "responses"),
+        *_functions("embedding", EMBEDDINGS, "embeddings"),
+        *_functions("rerank", RERANK),
+    )
+    parse_hooks = ()
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        return Endpoint("litellm", None, None)
+
+    def api_key(self, instance: Any) -> str | None:
+        return None
+
+    def receive(self, result: Any) -> Received:
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            return Received("generator", result, None, streamed=True)
+        if hasattr(type(result), "__next__") or hasattr(type(result), "__anext__"):
+            return Received("stream", result, None, streamed=True, attach=partial(watch, result))
+        return Received("whole", result, None)
+
+    def error_type(self, error: BaseException) -> str | None:
+        if is_timeout(error):
+            return "timeout"
+        one: BaseException | None = error
+        for _ in range(_CAUSES):
+            if one is None:
+                break
+            code = getattr(one, "code", None)
+            if isinstance(code, str) and code and not code.isdecimal():
+                return code
+            one = getattr(one, "original_exception", None) or one.__cause__ or one.__context__
+        if type(error).__name__ == "APIConnectionError":
+            return None  # LiteLLM gives it the status 500, and there was no answer
+        status = getattr(error, "status_code", None)
+        return str(status) if isinstance(status, int) else None
+
+    def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
+        """The function itself with LiteLLM's own `mock_response`, past its cache: the next call must not get that."""
+        if surface.answer(request, text) is None:
+            return None
+        more: dict[str, Any] = {"mock_response": text}
+        if getattr(sys.modules["litellm"], "cache", None) is not None:
+            more["cache"] = {"no-cache": True, "no-store": True}
+
+        def answered(*args: Any, **kwargs: Any) -> Any:
+            return instance(*args, **{**kwargs, **more})
+
+        return answered
+
+
+PROVIDER = _LiteLLM()
