@@ -12,12 +12,13 @@ from wire import files
 from wire.server import whole
 
 from otelllm import semconv
+from otelllm.providers.groq import PROVIDER
 
 if TYPE_CHECKING:
     from telemetry import Telemetry
     from wire.server import Provider
 
-    from .app import App
+    from .app import App, SyncApp
 
 MODEL = "llama-3.3-70b-versatile"
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "When was the lighthouse lit?"}]}
@@ -183,3 +184,13 @@ def test_why_a_stream_ended_early_is_content(otel: Telemetry, app: App, provider
     """Groq's own words for it: with capture off not on the span, its status included."""
     replay(app, provider, app.client.chat.completions.create, "groq/chat_stream_error.sse", **ASKED)
     assert "over_capacity" not in otel.everything()
+
+
+def test_where_a_call_goes(sync_app: SyncApp) -> None:
+    """The provider by the client's base URL, a gateway's included; by the SDK where the host says nothing."""
+    client = sync_app.client.with_options(base_url="https://api.groq.com")
+    assert PROVIDER.endpoint(client.chat.completions) == ("groq", "api.groq.com", 443)
+    gateway = client.with_options(base_url="https://openrouter.ai/api/v1")
+    assert PROVIDER.endpoint(gateway.chat.completions) == ("openrouter", "openrouter.ai", 443)
+    own = client.with_options(base_url="http://10.0.0.7:8080")
+    assert PROVIDER.endpoint(own.chat.completions)[1:] == ("10.0.0.7", 8080)

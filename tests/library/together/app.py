@@ -9,6 +9,13 @@ from driving import AsyncDriver, SyncDriver, tls
 
 __all__ = ["App", "AsyncApp", "SyncApp"]
 
+VERSIONED = str(together.Together(api_key="none").base_url).rstrip("/").endswith("/v1")
+"""Whether the API's version stands in this SDK's base URL (before 3.0) or in its paths."""
+
+
+def _base(url: str) -> str:
+    return url if VERSIONED else url.removesuffix("/v1")
+
 
 class SyncApp(SyncDriver):
     """`together.Together`."""
@@ -18,7 +25,7 @@ class SyncApp(SyncDriver):
     def __init__(self, url: str, **options: Any) -> None:
         http = together.DefaultHttpxClient(verify=tls())
         self.client = together.Together(
-            **{"api_key": "test-key", "base_url": url, "max_retries": 0, "http_client": http, **options}
+            **{"api_key": "test-key", "base_url": _base(url), "max_retries": 0, "http_client": http, **options}
         )
 
 
@@ -31,7 +38,7 @@ class AsyncApp(AsyncDriver):
         super().__init__()
         http = together.DefaultAsyncHttpxClient(verify=tls())
         self.client = together.AsyncTogether(
-            **{"api_key": "test-key", "base_url": url, "max_retries": 0, "http_client": http, **options}
+            **{"api_key": "test-key", "base_url": _base(url), "max_retries": 0, "http_client": http, **options}
         )
 
 

@@ -12,6 +12,7 @@ from wire import files
 from wire.server import whole
 
 from otelllm import semconv
+from otelllm.providers.together import PROVIDER
 
 if TYPE_CHECKING:
     from telemetry import Telemetry
@@ -165,3 +166,17 @@ def test_the_span_has_what_was_asked(otel: Telemetry, app: App, provider: Provid
     }
     assert {name: otel.attributes.get(name) for name in expected} == expected
     assert type(otel.attributes[semconv.REQUEST_TOP_K]) is float
+
+
+def test_where_a_call_goes() -> None:
+    """The provider by the client's base URL, a gateway's included; by the SDK where the host says nothing."""
+    client = together.Together(api_key="k")
+    assert PROVIDER.endpoint(client.chat.completions) == (
+        "together_ai",
+        together.Together(api_key="k").base_url.host,
+        443,
+    )
+    gateway = client.with_options(base_url="https://openrouter.ai/api/v1")
+    assert PROVIDER.endpoint(gateway.chat.completions) == ("openrouter", "openrouter.ai", 443)
+    own = client.with_options(base_url="http://10.0.0.7:8080")
+    assert PROVIDER.endpoint(own.chat.completions)[1:] == ("10.0.0.7", 8080)
