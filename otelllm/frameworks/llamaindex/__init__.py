@@ -68,7 +68,7 @@ def _install(module: ModuleType) -> Callable[[], None]:
 class _LlamaIndex:
     name = "llamaindex"
     package = "llama-index-core"
-    oldest = "0.13"
+    oldest = "0.14"
     newest = "0.14.25"
     hooks = (Hook("llama_index.core.instrumentation:get_dispatcher", _install),)
 

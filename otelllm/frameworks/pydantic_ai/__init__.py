@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from opentelemetry.metrics import NoOpMeterProvider
 
@@ -23,14 +25,16 @@ def _install(module: ModuleType) -> Callable[[], None] | str:
     if agent._instrument_default is not False:
         return "the app has switched pydantic-ai's own instrumentation on; that is left alone"
     emitter = emit.active()
-    settings = import_module("pydantic_ai.models.instrumented").InstrumentationSettings(
-        tracer_provider=ToldTracerProvider(),
-        meter_provider=NoOpMeterProvider(),  # ours counts every call, whoever sees it
-        include_content=emitter is not None and emitter.reads_content,
-        include_binary_content=False,
-        include_model_request_parameters=False,
-        version=6,
-    )
+    kind: Any = import_module("pydantic_ai.models.instrumented").InstrumentationSettings
+    asked = {
+        "tracer_provider": ToldTracerProvider(),
+        "meter_provider": NoOpMeterProvider(),  # ours counts every call, whoever sees it
+        "include_content": emitter is not None and emitter.reads_content,
+        "include_binary_content": False,
+        "include_model_request_parameters": False,
+    }
+    known = inspect.signature(kind).parameters
+    settings = kind(**{name: value for name, value in asked.items() if name in known})
     agent.instrument_all(settings)
 
     def undo() -> None:

@@ -86,7 +86,7 @@ class _Tracer(Tracer):
         try:
             yield span
         except BaseException as error:
-            span.failed_with(error)
+            span.left_by(error, fails=kwargs.get("set_status_on_exception", True) and isinstance(error, Exception))
             raise
         finally:
             span.leave()
@@ -140,9 +140,10 @@ class _Told(Span):
         if self._before is not None and get_current() is self._below:
             attach(self._before)
 
-    def failed_with(self, error: BaseException) -> None:
-        """An error left the span; whether it is one, the framework says by the status."""
+    def left_by(self, error: BaseException, *, fails: bool) -> None:
+        """An error left the span; whether that is a failure is the tracer's to say, or the framework's by the status."""
         self._error = error
+        self._is_failed = self._is_failed or fails
 
     def end(self, end_time: int | None = None) -> None:
         """Write it."""
