@@ -141,7 +141,7 @@ class _Told(Span):
             attach(self._before)
 
     def left_by(self, error: BaseException, *, fails: bool) -> None:
-        """An error left the span; whether that is a failure is the tracer's to say, or the framework's by the status."""
+        """An error left the span; whether that is is a failure, the tracer says, or the framework by the status."""
         self._error = error
         self._is_failed = self._is_failed or fails
 
