@@ -14,25 +14,36 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...call import Reading, Request
+from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, Received, Surface
 from .batches import BATCHES
 from .embed import EMBED
 from .generate import GENERATE, GENERATE_STREAM
 from .images import IMAGES
+from .interaction_streams import received
+from .interactions import INTERACTION, STORED, error_word
 from .offline import OfflineClient
 from .values import read_request_id
 
 __all__ = ["PROVIDER"]
 
 _MODELS = "google.genai.models"
+_GAOS = "google.genai._gaos"
 _CODE = re.compile(r"[A-Z][A-Z_]+")
-_TIMEOUTS = {"TimeoutException", "TimeoutError", "Timeout"}
+_TIMEOUTS = {"TimeoutException", "TimeoutError", "Timeout", "APITimeoutError"}
 
 
 def _pair(name: str, surface: Surface, *, optional: bool = False) -> tuple[Method, Method]:
     return (
         Method(f"{_MODELS}:Models.{name}", surface, optional=optional),
         Method(f"{_MODELS}:AsyncModels.{name}", surface, asynchronous=True, optional=optional),
+    )
+
+
+def _interactions(name: str, surface: Surface) -> tuple[Method, Method]:
+    return (
+        Method(f"{_GAOS}.interactions:Interactions.{name}", surface, optional=True),
+        Method(f"{_GAOS}.interactions:AsyncInteractions.{name}", surface, asynchronous=True, optional=True),
     )
 
 
@@ -59,16 +70,24 @@ class _GoogleGenai:
         *_batches("create"),
         *_batches("create_embeddings"),
         *_batches("get"),
+        *_interactions("create", INTERACTION),
+        *_interactions("get", STORED),
     )
     parse_hooks = ()
-    iterator = ""
-    generator = ""
+    iterator = "generator"
+    generator = "stream_events"
+    answers = (f"{_GAOS}.basesdk:BaseSDK.do_request", f"{_GAOS}.basesdk:AsyncBaseSDK.do_request_async")
 
     def endpoint(self, instance: Any) -> Endpoint:
-        client = instance._api_client
-        return _endpoint(str(client._http_options.base_url or ""), bool(client.vertexai))
+        client = getattr(instance, "_api_client", None)
+        if client is not None:
+            return _endpoint(str(client._http_options.base_url or ""), bool(client.vertexai))
+        config = instance.sdk_configuration  # of what was made anew for interactions
+        return _endpoint(config.get_server_details()[0], "projects/" in str(config.globals.api_version))
 
     def receive(self, result: Any) -> Received:
+        if (of_interaction := received(result)) is not None:
+            return of_interaction
         if hasattr(result, "__next__") or hasattr(result, "__anext__"):
             return Received("generator", result, None, streamed=True)
         return Received("whole", result, getattr(result, "sdk_http_response", None))
@@ -79,13 +98,17 @@ class _GoogleGenai:
     def read_error(self, reading: Reading, error: BaseException, surface: Surface, captures: bool) -> None:
         if (response := getattr(error, "response", None)) is not None:
             self.read_headers(reading, getattr(response, "headers", None))
-        reading.error_type = _error_type(error) or reading.error_type
+        reading.error_type = _error_type(error) or error_word(error) or _status(error) or reading.error_type
 
     def api_key(self, instance: Any) -> str | None:
+        if not hasattr(instance, "_api_client"):
+            return key_of(instance)
         key = instance._api_client.api_key
         return key if isinstance(key, str) and key else None
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        if "extra_headers" in kwargs:  # an interaction's
+            return {**kwargs, "extra_headers": {**headers, **(kwargs["extra_headers"] or {})}}
         config = kwargs.get("config")
         if config is None or isinstance(config, Mapping):
             name = "httpOptions" if config and "httpOptions" in config else "http_options"
@@ -99,7 +122,11 @@ class _GoogleGenai:
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)
-        return None if body is None else type(instance)(OfflineClient(instance._api_client, body))
+        if body is None:
+            return None
+        if not hasattr(instance, "_api_client"):
+            return answered(instance, body, streamed=request.stream)
+        return type(instance)(OfflineClient(instance._api_client, body))
 
 
 @lru_cache(maxsize=64)
@@ -120,6 +147,11 @@ def _error_type(error: BaseException) -> str | None:
         return status
     code = getattr(error, "code", None)
     return str(code) if isinstance(code, int) else None
+
+
+def _status(error: BaseException) -> str | None:
+    status = getattr(error, "status_code", None)
+    return str(status) if isinstance(status, int) and status >= 400 else None
 
 
 PROVIDER = _GoogleGenai()

@@ -15,16 +15,16 @@ from .contents import input_messages, system_parts, text_size, tool_definitions
 from .usage import read_usage
 from .values import as_list, item, read_request_id, wire_body, word
 
-__all__ = ["GENERATE", "GENERATE_STREAM", "short_model"]
+__all__ = ["FLOATS", "GENERATE", "GENERATE_STREAM", "INTEGERS", "short_model"]
 
-_FLOATS = {
+FLOATS = {
     "temperature": semconv.REQUEST_TEMPERATURE,
     "top_p": semconv.REQUEST_TOP_P,
     "top_k": semconv.REQUEST_TOP_K,
     "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
     "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
 }
-_INTEGERS = {"max_output_tokens": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}
+INTEGERS = {"max_output_tokens": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}
 _OUTPUTS = {"IMAGE": "image", "AUDIO": "speech"}
 
 
@@ -47,11 +47,11 @@ class _Generate:
         if config is None:
             return request
         found = request.attributes
-        for name, attribute in _FLOATS.items():
+        for name, attribute in FLOATS.items():
             value = item(config, name)
             if isinstance(value, int | float) and not isinstance(value, bool):
                 found[attribute] = float(value)
-        for name, attribute in _INTEGERS.items():
+        for name, attribute in INTEGERS.items():
             value = item(config, name)
             if isinstance(value, int) and not isinstance(value, bool):
                 found[attribute] = value
