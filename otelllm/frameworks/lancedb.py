@@ -57,7 +57,7 @@ def _other(verb: str) -> Any:
 class _LanceDB:
     name = "lancedb"
     package = "lancedb"
-    oldest = "0.20"
+    oldest = "0.25"
     newest = "0.40.0"
     hooks = (
         *(

@@ -68,7 +68,7 @@ def _execute(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Operation | No
 class _Pgvector:
     name = "pgvector"
     package = "psycopg"
-    oldest = "3.1"
+    oldest = "3.2"
     newest = "3.3.9"
     hooks = (
         Wrapper("psycopg.cursor:Cursor.execute", observed("postgresql", _execute)),

@@ -72,7 +72,7 @@ _METHODS = {
 class _Qdrant:
     name = "qdrant"
     package = "qdrant-client"
-    oldest = "1.10"
+    oldest = "1.12"
     newest = "1.20.0"
     hooks = wrappers(
         "qdrant",

@@ -74,7 +74,7 @@ class _LangChain:
     name = "langchain"
     package = "langchain-core"
     oldest = "0.3.29"
-    newest = "1.8.2"
+    newest = "1.7.2"
     hooks = (
         Hook("langchain_core.tracers.context:register_configure_hook", _register),
         *(Wrapper(target, _config_context, optional) for target, optional in _CONTEXTS),
