@@ -106,6 +106,15 @@ def test_every_module_has_a_floor() -> None:
     assert names - {"__init__"} <= set(FLOORS["otelllm"])
 
 
+def test_architecture_shows_the_floors() -> None:
+    """The table in ARCHITECTURE.md has every file, on its floor."""
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("| floor | files of `otelllm/` |")[2].partition("\n\n")[0]
+    rows = {row.split("|")[1].strip(): row.split("|")[2] for row in table.splitlines() if row.count("|") > 2}
+    for name, floor in FLOORS["otelllm"].items():
+        if name not in {"", "testing", "setup"}:
+            assert f"`{name}`" in rows[str(floor)] or f"`{name}/`" in rows[str(floor)], (name, floor)
+
+
 @pytest.mark.parametrize(("package", "file"), FILES, ids=lambda value: value.stem if isinstance(value, Path) else "")
 def test_files_and_functions_are_small(package: str, file: Path) -> None:
     """A file holds one noun in at most 400 lines, a function one verb in at most 60."""

@@ -15,7 +15,8 @@ from receiver import Receiver, attributes
 from wire.server import Provider
 
 import otelllm
-from otelllm import policy
+from otelllm import frameworks, policy, providers
+from otelllm.supported import span
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -58,3 +59,14 @@ def test_readme_names_exist() -> None:
         assert name in importlib.import_module(f"otelllm.{module}").__all__
     names = set(re.findall(r"otelllm\.([a-zA-Z_]+)\b", README)) - {"toml"} - {module for module, _ in imported}
     assert names <= set(otelllm.__all__)
+
+
+def test_what_is_watched_is_what_the_files_declare() -> None:
+    """docs/watched.md names each package once, with the versions that its file declares."""
+    text = (Path(__file__).parent.parent / "docs" / "watched.md").read_text()
+    told = dict(re.findall(r"^\| ([\w-]+) \| ([\w. ]+) \|", text, re.MULTILINE))
+    del told["package"]
+    declared = {
+        one.package: span(one.oldest, getattr(one, "newest", "")) for one in (*providers.found(), *frameworks.found())
+    }
+    assert told == declared
