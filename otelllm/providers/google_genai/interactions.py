@@ -27,6 +27,8 @@ __all__ = ["INTERACTION", "STORED", "error_word"]
 STATIC_ID = "interaction_otelllm"
 _FINISH = {"completed": "stop", "requires_action": "tool_call", "incomplete": "length", "failed": "error",
            "budget_exceeded": "length", "requires_continuation": "length"}  # fmt: skip
+_BILLED = {"google_search": "web_search"}
+"""What a tool that the provider ran is billed as, where its own word differs."""
 _OUTPUTS = {"image": "image", "audio": "speech"}
 _PENDING = {"in_progress", "queued", "cancelled"}
 """Not how an answer ended: it runs in the background, or nobody waits for it any more."""
@@ -228,7 +230,7 @@ def _read_usage(reading: Reading, said: Any) -> None:
     for one in as_list(said.get("grounding_tool_count")):
         kind, count = word(item(one, "type")), item(one, "count")
         if kind is not None and isinstance(count, int):
-            found.other = {**(found.other or {}), f"server_tool.{kind}": count}
+            found.other = {**(found.other or {}), f"server_tool.{_BILLED.get(kind, kind)}": count}
     if found != Usage():
         reading.usage = found
 

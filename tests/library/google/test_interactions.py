@@ -101,7 +101,7 @@ def test_calls_and_tools(
     assert message["parts"] == parts
     assert found[semconv.RESPONSE_FINISH_REASONS] == (finish,)
     if "search" in file:
-        assert (found[semconv.USAGE_INPUT], found[semconv.USAGE_OTHER + "server_tool.google_search"]) == (51, 2)
+        assert (found[semconv.USAGE_INPUT], found[semconv.USAGE_OTHER + "server_tool.web_search"]) == (51, 2)
 
 
 def test_what_was_asked(otel: Telemetry, app: App, provider: Provider) -> None:
