@@ -25,12 +25,11 @@ def _async_session() -> Any:
     return pytest.importorskip("aiobotocore.session").AioSession()
 
 
-def _options(url: str, service: str = "bedrock-runtime", **options: Any) -> dict[str, Any]:
-    config = {"retries": {"total_max_attempts": 1}, **options}
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+def _options(url: str, config: Any, *, service: str = "bedrock-runtime", **options: Any) -> dict[str, Any]:
     return {
         "service_name": service, "region_name": "us-east-1", "endpoint_url": url.removesuffix("/v1"),
-        **keys, "config": Config(**config),
+        "aws_access_key_id": "test", "aws_secret_access_key": "test",
+        "config": config(**{"retries": {"total_max_attempts": 1}, **options}),
     }  # fmt: skip
 
 
@@ -43,7 +42,7 @@ class SyncApp(SyncDriver):
 
     def again(self, **options: Any) -> Any:
         """Another client, for settings that a call can't have, or of another `service`."""
-        client = _session.create_client(**_options(self.url, **options))
+        client = _session.create_client(**_options(self.url, Config, **options))
         client.app = self
         return client
 
@@ -75,11 +74,9 @@ class AsyncApp(AsyncDriver):
 
     def again(self, **options: Any) -> Any:
         """Another client, for settings that a call can't have, or of another `service`."""
-        config = pytest.importorskip("aiobotocore.config")
-        given = _options(self.url, **options)
-        options.pop("service", None)
-        given["config"] = config.AioConfig(**{"retries": {"total_max_attempts": 1}, **options})
-        client = self._run(self._open.enter_async_context(_async_session().create_client(**given)))
+        config = pytest.importorskip("aiobotocore.config").AioConfig
+        made = _async_session().create_client(**_options(self.url, config, **options))
+        client = self._run(self._open.enter_async_context(made))
         client.app = self
         return client
 

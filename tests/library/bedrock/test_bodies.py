@@ -151,13 +151,22 @@ async def _aread(body: Any) -> bytes:
     return await body.read()  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("backend", ["aiohttp", "httpx"])
 @pytest.mark.parametrize("read", [_aread, _apieces, _aiter, _alines, _areadlines, _awith])
-def test_read_in_this_way_by_async(otel: Telemetry, async_app: AsyncApp, provider: Provider, read: Any) -> None:
+def test_read_in_this_way_by_async(
+    otel: Telemetry, async_app: AsyncApp, provider: Provider, read: Any, backend: str
+) -> None:
+    """With aiohttp or with httpx below (whose streams aiobotocore 3.10 cannot read yet, with and without us)."""
+    client = async_app.client
+    if backend == "httpx":
+        if pytest.importorskip("aiobotocore.httpxsession").httpx is None:
+            pytest.skip("httpx is not installed")
+        client = async_app.again(http_session_cls=pytest.importorskip("aiobotocore.httpxsession").HttpxSession)
     otel.instrument(capture="full")
     provider.reply(whole(ANSWER))
 
     async def go() -> bytes:
-        return await read((await async_app.client.invoke_model(**ASKED))["body"])  # type: ignore[no-any-return]
+        return await read((await client.invoke_model(**ASKED))["body"])  # type: ignore[no-any-return]
 
     assert async_app.runner.run(go()) == ANSWER
     _check(otel)
