@@ -57,7 +57,8 @@ def _receive(call: Call, provider: Provider, surface: Surface, end: End, receive
     call.request.stream = call.request.stream or received.streamed
     relay = Relay(call, surface, provider, end)
     if received.attach is not None:
-        received.attach(relay)
+        with safely("watching an answer"):  # a relay that nothing holds ends its call when it is let go
+            received.attach(relay)
     attach(relay, received.body if received.kind == "stream" and received.attach is None else None, received.response)
     return True
 

@@ -32,11 +32,20 @@ def watch_body(response: Mapping[str, Any], body: Any, relay: Relay) -> None:
     reading.usage = header_counts(headers)
     taken = _Bytes(relay, headers.get("content-length"))
     # Before aiobotocore 3 a body is a proxy of aiohttp's response.
-    inner = getattr(body, "__wrapped__", None)
-    for one in (body, body._raw_stream if inner is None else inner):
-        one._self_otelllm_bytes = taken  # a name that such a proxy keeps to itself
-        kind: Any = type(one)
+    inner = getattr(body, "__wrapped__", None) or getattr(body, "_raw_stream", None)
+    if not any([_hook(body, taken), _hook(inner, taken)]):
+        relay.end("complete")  # a stub's bytes, a file of its: nothing of ours fits in there
+
+
+def _hook(one: Any, taken: _Bytes) -> bool:
+    """Give `one` the class that tells `taken` of its reads; whether it can have one."""
+    kind: Any = type(one)
+    try:
+        one._self_otelllm_bytes = taken  # a name that a proxy keeps to itself
         _CLASS.__set__(one, _hooked(kind))
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 _CLASS = object.__dict__["__class__"]

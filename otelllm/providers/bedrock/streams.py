@@ -22,6 +22,7 @@ __all__ = ["watch_events"]
 def watch_events(response: Mapping[str, Any], stream: Any, relay: Relay) -> None:
     """Let `relay` see the events of `stream`, which is in `response`."""
     read_answered(relay.call.reading, response)
+    stream = getattr(stream, "__wrapped__", stream)  # others, who patched before us, stand a proxy around it
     source, kind = stream._event_generator, type(stream)
     tap = (_AsyncEvents if hasattr(source, "__anext__") else _Events)(source, relay)
     tap.stream = weakref.ref(stream)

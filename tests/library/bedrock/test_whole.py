@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import wrapt
 from botocore import exceptions
 from botocore.client import BaseClient
+from botocore.response import StreamingBody
 from botocore.session import Session
 from botocore.stub import Stubber
 from opentelemetry.trace import SpanKind, StatusCode
-from wire import files
+from wire import files, frames
 from wire.server import CUT, Reply, whole
 
 import otelllm
@@ -95,6 +98,62 @@ def test_a_stubbed_client(otel: Telemetry, sync_app: SyncApp) -> None:
     first, second = otel.spans
     assert (first.attributes or {})[semconv.USAGE_OUTPUT] == 2
     assert (second.attributes or {})[semconv.ERROR_TYPE] == "ThrottlingException"
+
+
+def test_stubbed_bodies(otel: Telemetry, sync_app: SyncApp) -> None:
+    """What apps' own tests answer with: a body over bytes, bytes alone, a list for a stream."""
+    answer = b'{"generation": "Lit in 1858.", "prompt_token_count": 9, "generation_token_count": 6}'
+    asked = {"modelId": "meta.llama3-8b-instruct-v1:0", "body": '{"prompt": "When?"}'}
+    with Stubber(sync_app.client) as stub:
+        for body in (StreamingBody(io.BytesIO(answer), len(answer)), io.BytesIO(answer)):
+            stub.add_response("invoke_model", {"body": body, "contentType": "application/json"}, asked)
+            assert sync_app.client.invoke_model(**asked)["body"].read() == answer
+    with_usage, without = (span.attributes or {} for span in otel.spans)
+    assert (with_usage[semconv.USAGE_INPUT], with_usage[semconv.USAGE_OUTPUT]) == (9, 6)
+    assert semconv.USAGE_INPUT not in without
+
+
+def test_a_stream_that_others_stand_around(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
+    """An instrumentation that patched before us gives a proxy: what it iterates is seen all the same."""
+    otelllm.uninstrument()
+    original = BaseClient._make_api_call
+
+    def theirs(self: Any, operation_name: str, api_params: Any) -> Any:
+        result = original(self, operation_name, api_params)
+        return {**result, "stream": wrapt.ObjectProxy(result["stream"])}
+
+    BaseClient._make_api_call = theirs
+    try:
+        otel.instrument()
+        provider.reply(frames.stream(frames.events("bedrock/converse_stream.jsonl")))
+        assert len(sync_app.read(sync_app.client.converse_stream(**ASKED)["stream"])) == 7
+        assert (otel.attributes[semconv.USAGE_OUTPUT], otel.attributes[semconv.STREAM_END]) == (503, "complete")
+        otelllm.uninstrument()
+    finally:
+        BaseClient._make_api_call = original
+
+
+def test_a_stream_that_cannot_be_watched(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
+    """Of a botocore of next year: the app has its stream, the call ends once, with less on its span."""
+    otelllm.uninstrument()
+    original = BaseClient._make_api_call
+
+    def renamed(self: Any, operation_name: str, api_params: Any) -> Any:
+        result = original(self, operation_name, api_params)
+        del result["stream"]._event_generator
+        return result
+
+    BaseClient._make_api_call = renamed
+    try:
+        otel.instrument()
+        otelllm.safely.strict(False)
+        provider.reply(frames.stream(frames.events("bedrock/converse_stream.jsonl")))
+        assert sync_app.client.converse_stream(**ASKED)["stream"]
+        assert len(otel.spans) == 1
+        assert [point.count for point in otel.metrics()[semconv.METRIC_DURATION]] == [1]
+        otelllm.uninstrument()
+    finally:
+        BaseClient._make_api_call = original
 
 
 def _error(code: str, status: int, **headers: str) -> Callable[[], Reply]:
