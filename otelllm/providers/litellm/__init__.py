@@ -20,7 +20,7 @@ __all__ = ["PROVIDER"]
 _INTERNAL = ("acompletion", "atext_completion", "aembedding", "aresponses", "arerank")
 """A sync function so called by its async twin gives a coroutine: the twin is the call."""
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
-_CAUSES = 4
+_CAUSES = 6
 """How far down the errors that an error was made of are looked through for the provider's word."""
 
 
@@ -57,6 +57,16 @@ def _functions(name: str, surface: Surface, below: str = "") -> Iterator[Method]
             yield Method(private, surface, asynchronous=bool(prefix), optional=True, select=select)
 
 
+def _made_of(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was made of: the provider's word is in the SDK's, or in that of the HTTP library."""
+    one: BaseException | None = error
+    for _ in range(_CAUSES):
+        if one is None:
+            return
+        yield one
+        one = getattr(one, "original_exception", None) or one.__cause__ or one.__context__
+
+
 class _LiteLLM(Stainless):
     name = "litellm"
     package = "litellm"
@@ -88,18 +98,16 @@ class _LiteLLM(Stainless):
     def error_type(self, error: BaseException) -> str | None:
         if is_timeout(error):
             return "timeout"
-        one: BaseException | None = error
-        for _ in range(_CAUSES):
-            if one is None:
-                break
-            code = getattr(one, "code", None)
-            if isinstance(code, str) and code and not code.isdecimal():
+        status = None
+        for one in _made_of(error):
+            if isinstance(code := getattr(one, "code", None), str) and code and not code.isdecimal():
                 return code
-            one = getattr(one, "original_exception", None) or one.__cause__ or one.__context__
-        if type(error).__name__ == "APIConnectionError":
-            return None  # LiteLLM gives it the status 500, and there was no answer
-        status = getattr(error, "status_code", None)
-        return str(status) if isinstance(status, int) else None
+            if type(one).__name__.endswith(("ConnectError", "ConnectionError")):
+                return None  # there was no answer; LiteLLM gives it the status 500
+            # The innermost one's: LiteLLM has no class for some, and writes its own class's number over a 529.
+            said = getattr(one, "status_code", None) or getattr(getattr(one, "response", None), "status_code", None)
+            status = said if isinstance(said, int) else status
+        return None if status is None else str(status)
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """The function itself with LiteLLM's own `mock_response`, past its cache: the next call must not get that."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch its prices over the network when imported
+os.environ["HF_HUB_OFFLINE"] = "1"  # and tokenizers, to count what no provider counted
 pytest.importorskip("litellm")
 
 
