@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -19,7 +21,13 @@ def load(package: str, path: Iterable[str], name: str) -> list[Any]:
     for module in pkgutil.iter_modules(path):
         with safely(f"loading {package}.{module.name}"):
             found.append(getattr(import_module(f"{package}.{module.name}"), name))
-    for entry in entry_points(group=package):
+    for entry in _entries(tuple(sys.path)).select(group=package):
         with safely(f"loading {entry.name} of {package}"):
             found.append(entry.load())
     return found
+
+
+@lru_cache(maxsize=2)
+def _entries(_: tuple[str, ...]) -> Any:
+    """Every entry point on this path: a file of each installed package is read, 10 ms for a hundred of them."""
+    return entry_points()
