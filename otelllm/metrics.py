@@ -18,6 +18,7 @@ _SECONDS = tuple(0.01 * 2**n for n in range(14))
 _TOKENS = tuple(4.0**n for n in range(14))
 _AGENT_SECONDS = tuple(0.1 * 2**n for n in range(13))
 _SPENT = (semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL)
+_MCP_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
 REMEMBERED = 1024
@@ -61,6 +62,11 @@ class Instruments:
                 semconv.METRIC_WORKFLOW_DURATION, "s", _WORKFLOW_SECONDS, "Duration of a workflow's run."
             ),
         }
+        self._mcp = {
+            name: histogram(name, "s", _MCP_SECONDS, f"Duration of an MCP request as its {side} sees it.")
+            for name, side in ((semconv.METRIC_MCP_CLIENT_DURATION, "sender"),
+                               (semconv.METRIC_MCP_SERVER_DURATION, "receiver"))
+        }  # fmt: skip
         self._cost = meter.create_counter(semconv.METRIC_COST, unit="USD", description="Cost of GenAI operations.")
         self._known: dict[tuple[object, ...], _Sets] = {}
 
@@ -108,3 +114,7 @@ class Instruments:
         histogram = self._spans.get(operation)
         if histogram is not None:
             histogram.record(seconds, attributes)
+
+    def record_mcp(self, metric: str, seconds: float, attributes: dict[str, Value]) -> None:
+        """The duration of one MCP request; `metric` is one of the two names."""
+        self._mcp[metric].record(seconds, attributes)

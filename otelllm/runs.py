@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import perf_counter_ns as now
 from time import time_ns
@@ -10,8 +10,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
-from opentelemetry.trace import Span, SpanKind, set_span_in_context
+from opentelemetry.context import Context, attach, create_key, detach, get_current, get_value, set_value
+from opentelemetry.trace import Link, Span, SpanKind, get_current_span, set_span_in_context
 
 from . import emit, semconv
 from .attributes import error_type_of
@@ -21,16 +21,45 @@ from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
 
-__all__ = ["IN_RETRIEVAL", "Keeper", "Run", "Runs", "end_all", "forget_parents", "keep"]
+__all__ = ["IN_RETRIEVAL", "Keeper", "Run", "Runs", "claimed_tool", "end_all", "forget_parents", "keep"]
 
 IN_RETRIEVAL = create_key("otelllm-in-retrieval")
 """Set in the context below a retrieval: a store's search there is the same one, seen from further down."""
+
+_IN_TOOL = create_key("otelllm-in-tool")
+"""Set in the context below a tool's run to its `_OpenTool`."""
 
 _NAMED = {
     semconv.INVOKE_WORKFLOW: semconv.WORKFLOW_NAME,
     semconv.INVOKE_AGENT: semconv.AGENT_NAME,
     semconv.EXECUTE_TOOL: semconv.TOOL_NAME,
 }
+
+
+class _OpenTool:
+    """What is known of a tool's run where it is executed further down. Not the run: that holds the context of this."""
+
+    __slots__ = ("found", "is_claimed", "name", "span")
+
+    def __init__(self, name: str, span: Span, found: dict[str, Value]) -> None:
+        self.name = name
+        self.span = span
+        self.found = found
+        self.is_claimed = False
+
+
+def claimed_tool(name: str) -> dict[str, Value] | None:
+    """Where the current span is a tool's run, and what is about to be called is that same tool (`name`, maybe under a
+    prefix of the framework's): its attributes, to be added to; once a run. None: the call is a step of its own.
+    """
+    tool = get_value(_IN_TOOL)
+    if not isinstance(tool, _OpenTool) or tool.is_claimed or get_current_span() is not tool.span:
+        return None
+    before = tool.name.removesuffix(name)
+    if not name or before == tool.name or (before and before[-1].isalnum()):
+        return None
+    tool.is_claimed = True
+    return tool.found
 
 
 class Run:
@@ -52,6 +81,7 @@ class Run:
         kind: SpanKind = SpanKind.INTERNAL,
         span_name: str | None = None,
         started_ns: int | None = None,
+        links: Sequence[Link] = (),
     ) -> None:
         """`parent` is the context above (default: the current one); `started_ns` since the epoch, where it is past."""
         self.operation = operation
@@ -69,10 +99,17 @@ class Run:
             self._emitter = None
             return
         with safely("starting a step"):
-            self._start(self._emitter, facts or {}, kind, span_name or f"{operation} {name}".rstrip(), started_ns)
+            span_name = span_name or f"{operation} {name}".rstrip()
+            self._start(self._emitter, facts or {}, kind, span_name, started_ns, links)
 
     def _start(
-        self, emitter: emit.Emitter, facts: Mapping[str, Value], kind: SpanKind, span_name: str, started_ns: int | None
+        self,
+        emitter: emit.Emitter,
+        facts: Mapping[str, Value],
+        kind: SpanKind,
+        span_name: str,
+        started_ns: int | None,
+        links: Sequence[Link],
     ) -> None:
         operation, lineage, scope = self.operation, above(self.context), current_scope(self.context)
         found: dict[str, Value] = {semconv.OPERATION: operation} if operation else {}
@@ -90,7 +127,7 @@ class Run:
         if scope.feature is not None:
             found[semconv.FEATURE] = scope.feature
         self.span = emitter.tracer.start_span(
-            span_name, context=self.context, kind=kind, attributes=found, start_time=started_ns
+            span_name, context=self.context, kind=kind, attributes=found, links=links, start_time=started_ns
         )
         self.context = set_span_in_context(self.span, self.context)
         if operation in {semconv.INVOKE_WORKFLOW, semconv.INVOKE_AGENT}:
@@ -105,6 +142,8 @@ class Run:
             self.context = below(heard, self.context)
         elif operation == semconv.RETRIEVAL:
             self.context = set_value(IN_RETRIEVAL, True, self.context)
+        elif operation == semconv.EXECUTE_TOOL:
+            self.context = set_value(_IN_TOOL, _OpenTool(self.name, self.span, self.found), self.context)
         if self.span.is_recording() and emitter.capture.mode != "off":
             self.content = Content(emitter.capture)
 
@@ -144,7 +183,8 @@ class Run:
         if self._emitter is None:
             return
         emitter, self._emitter = self._emitter, None
-        failed = error_type
+        below = self.found.get(semconv.ERROR_TYPE)  # told by what executed the tool further down
+        failed = error_type or (str(below) if below else None)
         if error is not None and not isinstance(error, GeneratorExit):
             failed = failed or error_type_of(error)
         try:

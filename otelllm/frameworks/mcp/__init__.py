@@ -1,0 +1,45 @@
+"""MCP, client and server: one span a request on either side, on every transport, in place of the SDK's own spans.
+
+The side that sends has the `mcp.client` span, be it a client that calls a tool or a server that asks for a sample; the
+side that answers has the `mcp.server` span, whose parent comes in the request's `_meta`.
+"""
+
+from __future__ import annotations
+
+from ...spec import Wrapper
+from .received import answered_by_client, in_middleware
+from .sent import own_span, sending
+from .transports import posted, posting, session_told, stdio_client, stdio_server
+
+__all__ = ["FRAMEWORK"]
+
+_HTTP = "mcp.client.streamable_http:StreamableHTTPTransport"
+
+
+class _MCP:
+    name = "mcp"
+    package = "mcp"
+    oldest = "2.0"
+    newest = "2.3.0"
+    hooks = (
+        Wrapper("mcp.shared.jsonrpc_dispatcher:JSONRPCDispatcher.send_raw_request", sending),
+        Wrapper("mcp.shared.jsonrpc_dispatcher:otel_span", own_span),
+        Wrapper("mcp.shared.direct_dispatcher:DirectDispatcher.send_raw_request", sending),
+        Wrapper("mcp.server._otel:OpenTelemetryMiddleware.__call__", in_middleware),
+        Wrapper("mcp.client.session:ClientSession._on_request", answered_by_client),
+        Wrapper(f"{_HTTP}._prepare_headers", posting, optional=True),
+        Wrapper(f"{_HTTP}._maybe_extract_session_id_from_response", session_told, optional=True),
+        Wrapper("mcp.client.sse:request_within_origin", posted, optional=True),
+        # Each by every name under which it is called: who imported it before we came has the original.
+        *(
+            Wrapper(f"{module}:stdio_client", stdio_client, optional=True)
+            for module in ("mcp.client.stdio", "mcp", "mcp.client.client", "mcp.client.session_group")
+        ),
+        *(
+            Wrapper(f"{module}:stdio_server", stdio_server, optional=True)
+            for module in ("mcp.server.stdio", "mcp", "mcp.server.mcpserver.server")
+        ),
+    )
+
+
+FRAMEWORK = _MCP()
