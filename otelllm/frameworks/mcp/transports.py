@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -73,10 +73,14 @@ class _TellsTasks:
             SERVED_BY.reset(token)
 
 
-@cache
-def _with(mixed: Hashable, kind: Hashable) -> Any:
-    bases: tuple[Any, Any] = (mixed, kind)
-    return type(bases[1].__name__, bases, {"__module__": bases[1].__module__})
+_made: dict[tuple[type, type], Any] = {}
+
+
+def _with(mixed: type, kind: type) -> Any:
+    found = _made.get((mixed, kind))
+    if found is None:
+        found = _made[mixed, kind] = type(kind.__name__, (mixed, kind), {"__module__": kind.__module__})
+    return found
 
 
 def _managing(original: Callable[..., Any], mixed: type) -> Callable[..., Any]:
