@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -73,6 +74,15 @@ class Outcome(NamedTuple):
     skipped: int = 0
     problem: str = ""
     """Why the run counts as failed, beyond its tests."""
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    versions: str
+    outcome: Outcome
+    seconds: float
 
 
 def read(path: Path) -> Environment:
@@ -181,30 +191,32 @@ def count(report: Path) -> Outcome:
     return Outcome(ran - failed - skipped, failed, skipped)
 
 
-def run(patterns: Sequence[str]) -> int:
-    """Each environment's suite, one after the other, then the table; 1 when anything failed."""
-    rows: list[tuple[str, str, Outcome, float]] = []
-    for path in choose(patterns):
-        began, versions = time.monotonic(), "?"
-        print(f"== {path.stem}", flush=True)
-        try:
-            environment = read(path)
-            versions = environment.versions
-            outcome = test(environment, build(environment))
-        except Unusable as problem:
-            outcome = Outcome(problem=str(problem))
-        rows.append((path.stem, versions, outcome, time.monotonic() - began))
-        print(f"   {_line(outcome)} in {rows[-1][3]:.0f} s", flush=True)
+def run(patterns: Sequence[str], jobs: int) -> int:
+    """The suites, `jobs` at a time, each told as it ends, then the table; 1 when anything failed."""
+    with ThreadPoolExecutor(jobs) as pool:
+        rows = list(pool.map(_run_one, choose(patterns)))
     print(table(rows))
-    results = [outcome for _, _, outcome, _ in rows]
+    results = [row.outcome for row in rows]
+    passed, skipped = sum(one.passed for one in results), sum(one.skipped for one in results)
     failed = sum(one.failed or bool(one.problem) for one in results)
-    print(
-        f"{sum(one.passed for one in results)} passed, {failed} failed, {sum(one.skipped for one in results)} skipped"
-    )
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return int(failed > 0)
 
 
-def table(rows: Iterable[tuple[str, str, Outcome, float]]) -> str:
+def _run_one(path: Path) -> Row:
+    began, versions = time.monotonic(), "?"
+    try:
+        environment = read(path)
+        versions = environment.versions
+        outcome = test(environment, build(environment))
+    except Unusable as problem:
+        outcome = Outcome(problem=str(problem))
+    row = Row(path.stem, versions, outcome, time.monotonic() - began)
+    print(f"{path.stem}: {_line(outcome)} in {row.seconds:.0f} s", flush=True)
+    return row
+
+
+def table(rows: Iterable[Row]) -> str:
     """The summary, in columns."""
     cells: list[tuple[str, ...]] = [("environment", "versions", "passed", "failed", "skipped", "s", "")]
     for name, versions, outcome, seconds in rows:
@@ -261,13 +273,14 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     runs = commands.add_parser("run", help="run the suites")
     runs.add_argument("patterns", nargs="*", metavar="PATTERN")
+    runs.add_argument("--jobs", type=int, default=2, help="suites at a time (2)")
     pins = commands.add_parser("pin", help="write a complete file of pins")
     pins.add_argument("name", metavar="NAME")
     pins.add_argument("requirements", nargs="*", metavar="REQUIREMENT")
     pins.add_argument("--tests", help="pytest's arguments (default: tests/library/ and the name up to its first dash)")
     args = parser.parse_args()
     try:
-        return run(args.patterns) if args.command == "run" else pin(args.name, args.requirements, args.tests)
+        return run(args.patterns, args.jobs) if args.command == "run" else pin(args.name, args.requirements, args.tests)
     except Unusable as problem:
         print(problem, file=sys.stderr)
         return 2
