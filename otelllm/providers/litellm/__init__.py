@@ -18,7 +18,9 @@ from .surfaces import CHAT, EMBEDDINGS, RERANK, RESPONSES, TEXT, mocked
 __all__ = ["PROVIDER"]
 
 _INTERNAL = ("acompletion", "atext_completion", "aembedding", "aresponses", "arerank")
-"""A sync function so called by its async twin gives a coroutine: the twin is the call."""
+"""A sync function so called by its async twin gives a coroutine: the twin is the call. With fallbacks it calls
+the public one for each of them: these are the calls, each of its own provider's model, as a router's are.
+"""
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
 _CAUSES = 6
 """How far down the errors that an error was made of are looked through for the provider's word."""
@@ -33,7 +35,7 @@ def _names(function: Callable[..., Any]) -> tuple[str, ...]:
 def _select(
     surface: Surface, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Selected | None:
-    if any(kwargs.get(name) is True for name in _INTERNAL):
+    if any(kwargs.get(name) is True for name in _INTERNAL) or kwargs.get("fallbacks"):
         return None
     named = {**dict(zip(_names(function), args, strict=False)), **kwargs} if args else dict(kwargs)
     model, endpoint = where(named)

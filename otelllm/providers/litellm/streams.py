@@ -28,6 +28,7 @@ def watch(stream: Any, relay: Relay) -> None:
         about = {"custom_llm_provider": provider, **told}
         if provider == CACHED:
             about["cache_hit"] = True
+            relay.call.request.input_chars = None  # nothing was used: there is nothing to estimate
         read_about(reading, about)
     try:
         kind: Any = type(stream)

@@ -55,6 +55,9 @@ CLAUDE = _facts("anthropic", "claude-sonnet-4-6", "stop", (1200, 50, 1000, 24), 
 CACHED = _facts("anthropic", "claude-sonnet-4-6", "stop", (2600, 40, 2000, 500)) | {
     semconv.USAGE_CACHE_WRITE_1H: 300, "otelllm.usage.server_tool.web_search": 2, semconv.COST_STATUS: "exact",
 }  # fmt: skip
+ARGUMENTS = [{"city": "Skagen", "unit": "celsius"}, {"zone": "Europe/Copenhagen"}]
+CALLED = {semconv.RESPONSE_FINISH_REASONS: ("tool_call",), semconv.USAGE_ESTIMATED: None, semconv.ERROR_TYPE: None}
+TWO = {semconv.RESPONSE_FINISH_REASONS: ("stop", "length"), semconv.ERROR_TYPE: None}
 CASES = [
     Case("completion", GPT, "openai/chat.json", OPENAI),
     Case("completion", GPT, "openai/chat_stream.sse", OPENAI),
@@ -65,6 +68,14 @@ CASES = [
     Case("completion", SONNET, "anthropic/message_stream.sse", CLAUDE),
     Case("completion", SONNET, "anthropic/message_cached.json", CACHED),
     Case("completion", SONNET, "anthropic/message_stream_cached.sse", CACHED),
+    Case("completion", GPT, "openai/chat_tools.json", CALLED, None),
+    Case("completion", GPT, "openai/chat_stream_tools.sse", CALLED, None),
+    Case("completion", SONNET, "anthropic/message_tools.json", CALLED, None),
+    Case("completion", SONNET, "anthropic/message_stream_tools.sse", CALLED, None),
+    Case("completion", GPT, "openai/chat_two.json", TWO, None),
+    Case("completion", GPT, "openai/chat_stream_no_usage.sse", {semconv.USAGE_ESTIMATED: True}, None),
+    Case("completion", GPT, "openai/chat_no_usage.json", {semconv.USAGE_INPUT: None, semconv.COST: None}, None),
+    Case("completion", SONNET, "anthropic/message_stream_thinking.sse", {semconv.USAGE_INPUT: 20}, None),
 ]
 
 
@@ -76,4 +87,7 @@ def test_what_the_answer_says_is_on_the_one_span(otel: Telemetry, app: App, prov
     replay(app, provider, function, case.file, model=case.model, messages=ASKED, **case.more)
     found = otel.attributes
     assert {name: found.get(name) for name in case.facts} == case.facts
-    assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] == [{"type": "text", "content": case.text}]
+    if case.text is not None:
+        assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] == [{"type": "text", "content": case.text}]
+    tools = [part for part in otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] if part["type"] == "tool_call"]
+    assert [tool["arguments"] for tool in tools[:2]] == (ARGUMENTS if "tools" in case.file else [])

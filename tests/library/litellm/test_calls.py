@@ -10,7 +10,7 @@ import litellm
 import pytest
 from driving import replay
 from wire import files
-from wire.server import PATIENCE_S, sse, whole
+from wire.server import CUT, PATIENCE_S, sse, whole
 
 import otelllm
 from otelllm import semconv
@@ -113,6 +113,78 @@ def test_an_answer_out_of_the_cache_is_marked_and_costs_nothing(otel: Telemetry,
     assert (second[semconv.COST_STATUS], second[semconv.COST], second[semconv.CACHE_OUTCOME]) == ("cached", 0.0, "hit")
     assert semconv.USAGE_INPUT not in second
     assert len(provider.requests) == 1
+
+
+def test_a_stream_out_of_the_cache(otel: Telemetry, app: App, provider: Provider) -> None:
+    """Its chunks are made of the answer that was kept; which LiteLLM does after the last one, elsewhere."""
+    litellm.cache = litellm.Cache()
+    asked = {**ASKED, "caching": True}
+    replay(app, provider, app.client.completion, "openai/chat_stream.sse", **asked)
+    until = time.monotonic() + PATIENCE_S
+    while not litellm.cache.cache.cache_dict and time.monotonic() < until:
+        app.settle()
+    chunks = app.read(app.call(app.client.completion, **asked, stream=True))
+    found = otel.spans[-1].attributes or {}
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks).startswith("The lighthouse")
+    assert (found[semconv.COST_STATUS], found[semconv.CACHE_OUTCOME]) == ("cached", "hit")
+    assert not {semconv.USAGE_INPUT, semconv.USAGE_OUTPUT, semconv.USAGE_ESTIMATED} & set(found)
+    assert len(provider.requests) == 1
+
+
+def test_its_own_price_where_we_have_none(otel: Telemetry, app: App, provider: Provider) -> None:
+    """The app told LiteLLM what its own model costs: whole and streamed."""
+    asked = {**ASKED, "model": "openai/house-model", "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
+    body = files.body("openai/chat.json").replace(b"gpt-4o-mini-2024-07-18", b"house-model-2")
+    stream = [
+        one.replace(b"gpt-4o-mini-2024-07-18", b"house-model-2") for one in files.events("openai/chat_stream.sse")
+    ]
+    for reply, more in ((whole(body), {}), (sse(stream), {"stream": True})):
+        provider.reply(reply)
+        result = app.call(app.client.completion, **asked, **more)
+        if more:
+            app.read(result)
+        found = otel.attributes
+        assert (found[semconv.COST_SOURCE], found[semconv.COST_STATUS]) == ("provider", "approximate")
+        assert found[semconv.COST] == pytest.approx(1200e-6 + 100e-6)
+        otel.clear()
+
+
+def test_retries_inside_a_call_are_that_call(otel: Telemetry, app: App, provider: Provider) -> None:
+    """`num_retries` and `fallbacks` of a call: one span, of whoever answered."""
+    provider.reply(whole(files.body("openai/error_500.json"), status=500), whole(files.body("openai/chat.json")))
+    app.call(app.client.completion, **ASKED, num_retries=1)
+    assert otel.attributes[semconv.USAGE_INPUT] == 1200
+    assert len(provider.requests) == 2
+
+
+def test_each_fallback_of_a_call_is_a_call(otel: Telemetry, app: App, provider: Provider) -> None:
+    """As a router's: each is of another provider's model."""
+    provider.reply(whole(files.body("openai/error_500.json"), status=500), whole(files.body("groq/chat.json")))
+    with otel.tracer.start_as_current_span("request") as above:
+        app.call(app.client.completion, **ASKED, fallbacks=[LLAMA])
+    told = [(span.attributes or {}).get(semconv.PROVIDER) for span in otel.spans]
+    assert told == ["openai", "groq"]
+    assert [(span.attributes or {}).get(semconv.USAGE_INPUT) for span in otel.spans] == [None, 1200]
+    if app.kind == "async":  # a sync one goes to a loop in another thread, which has not our context
+        assert {span.parent.span_id for span in otel.spans if span.parent} == {above.get_span_context().span_id}
+
+
+def test_a_stream_that_breaks(otel: Telemetry, app: App, provider: Provider) -> None:
+    """The app gets LiteLLM's error; the span says that it broke."""
+    provider.reply(sse([*files.events("openai/chat_stream.sse")[:4], CUT]))
+    stream = app.call(app.client.completion, **ASKED, stream=True)
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError):
+        app.read(stream)
+    assert otel.attributes[semconv.STREAM_END] == "broken"
+    assert otel.attributes[semconv.ERROR_TYPE] == "litellm.exceptions.MidStreamFallbackError"
+
+
+def test_no_key_is_written(otel: Telemetry, app: App, provider: Provider) -> None:
+    """Of the arguments; a short hash of it is."""
+    otel.instrument(capture="full")
+    replay(app, provider, app.client.completion, "openai/chat.json", **ASKED)
+    assert "sk-test-litellm" not in otel.everything()
+    assert len(str(otel.attributes[semconv.KEY])) == 8
 
 
 @pytest.mark.parametrize(
