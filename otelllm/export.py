@@ -90,7 +90,8 @@ def exporter(signal: str, kind: str, protocol: str, endpoint: str | None, delive
                 'OTEL_EXPORTER_OTLP_PROTOCOL "grpc" needs the extra: pip install "otelllm[grpc]"; '
                 'or set it to "http/protobuf"'
             ) from None
-        logging.getLogger(grpc).addFilter(_QUIET)
+        for logger in (grpc, f"{_PROTO}.grpc.exporter"):  # the second is all signals'
+            logging.getLogger(logger).addFilter(_QUIET)
         return _careful(made, delivery, {"endpoint": endpoint} if endpoint else {}, split)
     if protocol not in {"http/protobuf", "http"}:
         raise BadConfig(f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r} is not one of http/protobuf, grpc")

