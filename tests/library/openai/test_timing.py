@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .app import App
 
-HELD_S = 0.06
+HELD_S = 0.12
 """How long a gate is held at least; every claim below is of the kind "not less than this"."""
 
 
@@ -38,10 +38,16 @@ def _hold(gate: Gate) -> threading.Thread:
 
 
 def _read(app: App, provider: Provider, surface: Surface, *steps: Any) -> None:
-    gates = [step for step in steps if isinstance(step, Gate)]
+    """Read a stream; a gate is held from when the app has read what is before it, however late that is."""
     provider.reply(sse(*steps))
-    holders = [_hold(gate) for gate in gates]
-    app.read(app.call(surface.method(app.client), **surface.streaming))
+    stream = app.call(surface.method(app.client), **surface.streaming)
+    holders = []
+    for at, step in enumerate(steps[:-1]):
+        if isinstance(step, Gate):
+            holders.append(_hold(step))
+        elif isinstance(steps[at + 1], Gate):
+            app.take(stream, len(step))
+    app.read(stream)
     for holder in holders:
         holder.join()
 
