@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 __all__ = ["installed", "outside", "span"]
@@ -10,6 +12,12 @@ __all__ = ["installed", "outside", "span"]
 
 def installed(package: str) -> str | None:
     """The version of `package` here; None where it isn't installed."""
+    return _installed(package, tuple(sys.path))
+
+
+@lru_cache(maxsize=128)
+def _installed(package: str, _: tuple[str, ...]) -> str | None:
+    """Read once a path: a package's metadata is a file of some kB, parsed as a mail."""
     try:
         return version(package)
     except PackageNotFoundError:
