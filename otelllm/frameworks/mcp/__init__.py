@@ -9,12 +9,9 @@ from __future__ import annotations
 from ...spec import Wrapper
 from .received import answered_by_client, in_middleware
 from .sent import own_span, sending
-from .transports import posted, posting, session_told, stdio_client, stdio_server
+from .transports import posting, sse_client, stdio_client, stdio_server
 
 __all__ = ["FRAMEWORK"]
-
-_HTTP = "mcp.client.streamable_http:StreamableHTTPTransport"
-
 
 class _MCP:
     name = "mcp"
@@ -27,9 +24,8 @@ class _MCP:
         Wrapper("mcp.shared.direct_dispatcher:DirectDispatcher.send_raw_request", sending),
         Wrapper("mcp.server._otel:OpenTelemetryMiddleware.__call__", in_middleware),
         Wrapper("mcp.client.session:ClientSession._on_request", answered_by_client),
-        Wrapper(f"{_HTTP}._prepare_headers", posting, optional=True),
-        Wrapper(f"{_HTTP}._maybe_extract_session_id_from_response", session_told, optional=True),
-        Wrapper("mcp.client.sse:request_within_origin", posted, optional=True),
+        Wrapper("mcp.client.streamable_http:StreamableHTTPTransport.post_writer", posting, optional=True),
+        Wrapper("mcp.client.sse:sse_client", sse_client, optional=True),
         # Each by every name under which it is called: who imported it before we came has the original.
         *(
             Wrapper(f"{module}:stdio_client", stdio_client, optional=True)

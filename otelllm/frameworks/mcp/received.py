@@ -22,12 +22,13 @@ from ...wrapping import Observation, wrapped
 from .requests import TOOL_CALL, about, ended, measured, write_arguments, write_result
 from .transports import SERVED_BY
 
-__all__ = ["answered_by_client", "in_middleware"]
+__all__ = ["Received", "answered_by_client", "in_middleware", "over"]
 
 _SESSION_HEADER = "mcp-session-id"
+_VERSION_HEADER = "mcp-protocol-version"
 
 
-class _Received:
+class Received:
     """One message that is being answered."""
 
     def __init__(self, method: str, params: Any, request_id: Any, more: dict[str, Value]) -> None:
@@ -88,25 +89,29 @@ def _above(meta: Any) -> tuple[Context, tuple[Link, ...]]:
     return parent, (Link(ambient),)
 
 
-def _carried(context: Any) -> dict[str, Value]:
-    """What the server's request context knows of the transport and the session."""
-    more: dict[str, Value] = {}
-    if isinstance(version := getattr(context, "protocol_version", None), str):
-        more[semconv.MCP_PROTOCOL] = version
-    request = getattr(context, "request", None)
-    if request is None:
-        return {**more, **(SERVED_BY.get() or {})}
-    more[semconv.NETWORK_TRANSPORT] = "tcp"
-    more[semconv.NETWORK_PROTOCOL] = "http"
-    if (client := getattr(request, "client", None)) is not None:
-        if isinstance(host := getattr(client, "host", None), str):
-            more[semconv.CLIENT_ADDRESS] = host
+def over(request: Any, session_id: Any = None) -> dict[str, Value]:
+    """What an HTTP request (Starlette's) says of the transport and the session."""
+    more: dict[str, Value] = {semconv.NETWORK_TRANSPORT: "tcp", semconv.NETWORK_PROTOCOL: "http"}
+    client, headers = getattr(request, "client", None), getattr(request, "headers", None)
+    if isinstance(host := getattr(client, "host", None), str):
+        more[semconv.CLIENT_ADDRESS] = host
         if isinstance(port := getattr(client, "port", None), int):
             more[semconv.CLIENT_PORT] = port
-    session = getattr(getattr(context.session, "_connection", None), "session_id", None)
-    session = session or field(getattr(request, "headers", None), _SESSION_HEADER)
-    if isinstance(session, str) and session:
-        more[semconv.MCP_SESSION] = session
+    session_id = session_id or field(headers, _SESSION_HEADER)
+    if isinstance(session_id, str) and session_id:
+        more[semconv.MCP_SESSION] = session_id
+    if isinstance(version := field(headers, _VERSION_HEADER), str):
+        more[semconv.MCP_PROTOCOL] = version
+    return more
+
+
+def _carried(context: Any) -> dict[str, Value]:
+    """What the server's request context knows of the transport and the session."""
+    request = getattr(context, "request", None)
+    session_id = getattr(getattr(context.session, "_connection", None), "session_id", None)
+    more = dict(SERVED_BY.get() or {}) if request is None else over(request, session_id)
+    if isinstance(version := getattr(context, "protocol_version", None), str):
+        more[semconv.MCP_PROTOCOL] = version
     return more
 
 
@@ -117,10 +122,10 @@ def in_middleware(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     async def call(self: Any, ctx: Any, call_next: Callable[[Any], Any]) -> Any:
-        received: _Received | None = None
+        received: Received | None = None
         if emit.active() is not None and not emit.is_suppressed():
             with safely("seeing an MCP message"):
-                received = _Received(ctx.method, ctx.params, ctx.request_id, _carried(ctx))
+                received = Received(ctx.method, ctx.params, ctx.request_id, _carried(ctx))
         if received is None:
             return await original(self, ctx, call_next)
         try:
@@ -144,7 +149,7 @@ def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
         more: dict[str, Value] = {}
         if isinstance(version := getattr(session, "protocol_version", None), str):
             more[semconv.MCP_PROTOCOL] = version
-        return _Received(method, params, getattr(context, "request_id", None), more)
+        return Received(method, params, getattr(context, "request_id", None), more)
     return None
 
 

@@ -14,19 +14,20 @@ from opentelemetry.trace import INVALID_SPAN, SpanKind
 from ... import emit, semconv
 from ...attributes import error_type_of
 from ...call import Value
+from ...fields import field
 from ...runs import Run, claimed_tool
 from ...safely import safely
 from ...wrapping import Observation, wrapped
 from .requests import TOOL_CALL, about, ended, measured, write_arguments, write_result
-from .transports import FACTS_OF_STREAM, OPEN
+from .transports import FACTS_OF_STREAM
 
-__all__ = ["own_span", "sending"]
+__all__ = ["Sent", "own_span", "sending"]
 
 _FRAMEWORKS_OWN = {semconv.OPERATION, semconv.TOOL_NAME}
 _VERSION_HEADER = "mcp-protocol-version"
 
 
-class _Sent:
+class Sent:
     """One request that is under way: a span of its own, or part of a tool's run that is this very call."""
 
     def __init__(self, dispatcher: Any, method: str, params: Any, opts: Any) -> None:
@@ -35,7 +36,8 @@ class _Sent:
         what = about(method, params, (opts or {}).get("request_id"))
         self.facts: dict[str, Value] = what.facts
         self._version(opts)
-        self.facts.update(FACTS_OF_STREAM.get(getattr(dispatcher, "_write_stream", None)) or {})
+        self._stream = getattr(dispatcher, "_write_stream", None)
+        self.facts.update(FACTS_OF_STREAM.get(self._stream))
         self.is_silenced = False
         self.run: Run | None = None
         self._tools = claimed_tool(what.target) if self._is_tool else None
@@ -52,15 +54,13 @@ class _Sent:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Our span is the current one, and transports see what they carry."""
-        token = OPEN.set(self.facts)
+        """Our span is the current one, and the SDK's own is not made."""
         sent = _SENDING.set(self)
         try:
             with nullcontext() if self.run is None else self.run.current():
                 yield
         finally:
             _SENDING.reset(sent)
-            OPEN.reset(token)
 
     def saw(self, item: Any) -> None:
         """A request has one answer."""
@@ -76,10 +76,11 @@ class _Sent:
     def _end(self, result: Any, error: BaseException | None) -> None:
         failed = None
         with safely("ending an MCP request"):
-            if self.facts[semconv.MCP_METHOD] == "initialize" and isinstance(result, dict):
-                version = result.get("protocolVersion")
+            if self.facts[semconv.MCP_METHOD] == "initialize":
+                version = field(result, "protocolVersion")
                 if isinstance(version, str):
                     self.facts[semconv.MCP_PROTOCOL] = version
+            self.facts.update(FACTS_OF_STREAM.get(self._stream))  # the first request opens the session
             failed = ended(self.facts, result, error)
             if self.run is not None and self._is_tool:
                 write_result(self.run, result)
@@ -101,7 +102,7 @@ class _Sent:
                 self._tools.setdefault(semconv.ERROR_TYPE, failed)
 
 
-_SENDING: ContextVar[_Sent | None] = ContextVar("otelllm-mcp-sending", default=None)
+_SENDING: ContextVar[Sent | None] = ContextVar("otelllm-mcp-sending", default=None)
 """The request whose own span the SDK is about to make."""
 
 
@@ -112,7 +113,7 @@ def _begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
         method = args[1] if len(args) > 1 else kwargs.get("method")
         params = args[2] if len(args) > 2 else kwargs.get("params")
         opts = args[3] if len(args) > 3 else kwargs.get("opts")
-        return _Sent(args[0], str(method), params, opts)
+        return Sent(args[0], str(method), params, opts)
     return None
 
 

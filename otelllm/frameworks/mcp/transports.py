@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -13,103 +13,42 @@ from ... import semconv
 from ...call import Value
 from ...safely import safely
 
-__all__ = [
-    "FACTS_OF_STREAM",
-    "OPEN",
-    "SERVED_BY",
-    "posted",
-    "posting",
-    "session_told",
-    "stdio_client",
-    "stdio_server",
-]
-
-OPEN: ContextVar[dict[str, Value] | None] = ContextVar("otelllm-mcp-open", default=None)
-"""The attributes of the request that is being sent. HTTP transports work in the context of who sends."""
+__all__ = ["FACTS_OF_STREAM", "SERVED_BY", "posting", "sse_client", "stdio_client", "stdio_server"]
 
 SERVED_BY: ContextVar[Mapping[str, Value] | None] = ContextVar("otelllm-mcp-served-by", default=None)
 """What a server's transport is, in the tasks that it began."""
 
+_Facts = Callable[[], Mapping[str, Value]]
+
 
 class _Streams:
-    """Facts by the stream that a transport gave its client, for as long as that lives."""
+    """What a transport is, by the stream that it gave to be written to, for as long as that lives."""
 
     def __init__(self) -> None:
-        self._facts: WeakKeyDictionary[Any, Mapping[str, Value]] = WeakKeyDictionary()
+        self._facts: WeakKeyDictionary[Any, _Facts] = WeakKeyDictionary()
 
-    def get(self, stream: Any) -> Mapping[str, Value] | None:
+    def get(self, stream: Any) -> Mapping[str, Value]:
+        """Its attributes now; none where it is not known."""
         try:
-            return self._facts.get(stream)
-        except TypeError:  # a stream of the app's own that can't be referred to
-            return None
+            found = self._facts.get(getattr(stream, "_inner", stream))
+        except TypeError:  # a stream of the app's own that can't be referred to weakly
+            return {}
+        return {} if found is None else found()
 
-    def put(self, stream: Any, facts: Mapping[str, Value]) -> None:
-        self._facts[stream] = facts
+    def put(self, stream: Any, facts: _Facts) -> None:
+        """Keep them. The SDK's wrapper of a stream can't be referred to weakly, what it wraps can."""
+        self._facts[getattr(stream, "_inner", stream)] = facts
 
 
 FACTS_OF_STREAM = _Streams()
 
-_PIPE: Mapping[str, Value] = {semconv.NETWORK_TRANSPORT: "pipe"}
+
+def _pipe() -> Mapping[str, Value]:
+    return {semconv.NETWORK_TRANSPORT: "pipe"}
 
 
-class _NotesStream:
-    """Mixed into the SDK's own manager, so that the app has what it would have."""
-
-    async def __aenter__(self) -> Any:
-        streams = await super().__aenter__()  # type: ignore[misc]  # the SDK's
-        with safely("noting an MCP transport"):
-            FACTS_OF_STREAM.put(streams[1], _PIPE)
-        return streams
-
-
-class _TellsTasks:
-    """The same: the server's reader hands its own context on with every message."""
-
-    async def __aenter__(self) -> Any:
-        token = SERVED_BY.set(_PIPE)
-        try:
-            return await super().__aenter__()  # type: ignore[misc]  # the SDK's
-        finally:
-            SERVED_BY.reset(token)
-
-
-_made: dict[tuple[type, type], Any] = {}
-
-
-def _with(mixed: type, kind: type) -> Any:
-    found = _made.get((mixed, kind))
-    if found is None:
-        found = _made[mixed, kind] = type(kind.__name__, (mixed, kind), {"__module__": kind.__module__})
-    return found
-
-
-def _managing(original: Callable[..., Any], mixed: type) -> Callable[..., Any]:
-    @wraps(original)
-    def manager(*args: Any, **kwargs: Any) -> Any:
-        made = original(*args, **kwargs)
-        with safely("watching an MCP transport"):
-            made.__class__ = _with(mixed, type(made))
-        return made
-
-    return manager
-
-
-def stdio_client(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A client's pipe to the server that it starts."""
-    return _managing(original, _NotesStream)
-
-
-def stdio_server(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A server on its own standard input and output."""
-    return _managing(original, _TellsTasks)
-
-
-def _over_http(url: Any) -> dict[str, Value] | None:
-    facts = OPEN.get()
-    if facts is None:
-        return None
-    facts[semconv.NETWORK_TRANSPORT] = "tcp"
-    facts[semconv.NETWORK_PROTOCOL] = "http"
+def _http(url: Any) -> dict[str, Value]:
+    facts: dict[str, Value] = {semconv.NETWORK_TRANSPORT: "tcp", semconv.NETWORK_PROTOCOL: "http"}
     parts = urlsplit(str(url))
     if parts.hostname:
         facts[semconv.SERVER_ADDRESS] = parts.hostname
@@ -119,41 +58,70 @@ def _over_http(url: Any) -> dict[str, Value] | None:
     return facts
 
 
+def _streamable(transport: Any) -> Mapping[str, Value]:
+    """The session's id comes with the answer to `initialize`."""
+    facts = _http(transport.url)
+    if session := getattr(transport, "session_id", None):
+        facts[semconv.MCP_SESSION] = str(session)
+    return facts
+
+
+class _Manager:
+    """Mixed into the SDK's own manager, so that the app has what it would have."""
+
+    _otelllm_facts: _Facts
+
+    async def __aenter__(self) -> Any:
+        token = SERVED_BY.set(_pipe())  # a server's reader hands its own context on with every message
+        try:
+            streams = await super().__aenter__()  # type: ignore[misc]  # the SDK's
+        finally:
+            SERVED_BY.reset(token)
+        with safely("noting an MCP transport"):
+            FACTS_OF_STREAM.put(streams[1], self._otelllm_facts)
+        return streams
+
+
+_made: dict[type, Any] = {}
+
+
+def _managing(original: Callable[..., Any], facts: Callable[..., _Facts]) -> Callable[..., Any]:
+    @wraps(original)
+    def manager(*args: Any, **kwargs: Any) -> Any:
+        made = original(*args, **kwargs)
+        with safely("watching an MCP transport"):
+            kind = type(made)
+            if kind not in _made:
+                _made[kind] = type(kind.__name__, (_Manager, kind), {"__module__": kind.__module__})
+            made.__class__ = _made[kind]
+            made._otelllm_facts = facts(*args, **kwargs)
+        return made
+
+    return manager
+
+
+def stdio_client(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A client's pipe to the server that it starts."""
+    return _managing(original, lambda *_, **__: _pipe)
+
+
+def stdio_server(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A server on its own standard input and output."""
+    return _managing(original, lambda *_, **__: _pipe)
+
+
+def sse_client(original: Callable[..., Any]) -> Callable[..., Any]:
+    """The older HTTP+SSE transport of a client."""
+    return _managing(original, lambda url, *_, **__: partial(_http, url))
+
+
 def posting(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The streamable HTTP transport's headers of one request."""
+    """The streamable HTTP transport's task that sends what is written to the stream."""
 
     @wraps(original)
-    def prepare(self: Any, *args: Any, **kwargs: Any) -> Any:
+    async def post_writer(self: Any, client: Any, reader: Any, writer: Any, stream: Any, *more: Any) -> Any:
         with safely("noting an MCP transport"):
-            facts = _over_http(self.url)
-            if facts is not None and self.session_id:
-                facts[semconv.MCP_SESSION] = str(self.session_id)
-        return original(self, *args, **kwargs)
+            FACTS_OF_STREAM.put(stream, partial(_streamable, self))
+        return await original(self, client, reader, writer, stream, *more)
 
-    return prepare
-
-
-def session_told(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The answer to `initialize` names the session."""
-
-    @wraps(original)
-    def extract(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = original(self, *args, **kwargs)
-        with safely("noting an MCP session"):
-            if (facts := OPEN.get()) is not None and self.session_id:
-                facts[semconv.MCP_SESSION] = str(self.session_id)
-        return result
-
-    return extract
-
-
-def posted(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The older HTTP+SSE transport's post of one request: `(client, method, url)`."""
-
-    @wraps(original)
-    def post(*args: Any, **kwargs: Any) -> Any:
-        with safely("noting an MCP transport"):
-            _over_http(args[2] if len(args) > 2 else kwargs.get("url"))
-        return original(*args, **kwargs)
-
-    return post
+    return post_writer
