@@ -59,12 +59,13 @@ class Received:
         """It failed, or the other side cancelled it."""
         self._end(None, error)
 
-    def _end(self, result: Any, error: BaseException | None) -> None:
-        failed = None
-        with safely("ending an MCP request"):
-            failed = ended(self.run.found, result if self._is_tool else None, error)
-            if self._is_tool:
-                write_result(self.run, result)
+    def failed(self, code: int) -> None:
+        """An error of the protocol goes out."""
+        self.run.found[semconv.RPC_STATUS] = str(code)
+        self.ended_as(str(code))
+
+    def ended_as(self, failed: str | None, error: BaseException | None = None) -> None:
+        """End the span, and count it."""
         self.run.end(error, error_type=failed)
         if failed is None and error is not None:
             failed = error_type_of(error)
@@ -72,6 +73,14 @@ class Received:
         if failed:
             found[semconv.ERROR_TYPE] = failed
         measured(semconv.METRIC_MCP_SERVER_DURATION, self._began, found)
+
+    def _end(self, result: Any, error: BaseException | None) -> None:
+        failed = None
+        with safely("ending an MCP request"):
+            failed = ended(self.run.found, result if self._is_tool else None, error)
+            if self._is_tool:
+                write_result(self.run, result)
+        self.ended_as(failed, error)
 
 
 def _above(meta: Any) -> tuple[Context, tuple[Link, ...]]:

@@ -69,7 +69,7 @@ def _streamable(transport: Any) -> Mapping[str, Value]:
 class _Manager:
     """Mixed into the SDK's own manager, so that the app has what it would have."""
 
-    _otelllm_facts: _Facts
+    _otelllm_facts: _Facts = staticmethod(dict)
 
     async def __aenter__(self) -> Any:
         token = SERVED_BY.set(_pipe())  # a server's reader hands its own context on with every message

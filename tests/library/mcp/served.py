@@ -1,13 +1,19 @@
-"""The server of these tests: in the test's process, or a program of its own on stdio (`python served.py FILE`)."""
+"""The server of these tests: in the test's process, or a program of its own on stdio (`python served.py FILE`).
 
-from __future__ import annotations
+The oldest SDKs read annotations as they are, so they are not postponed here.
+"""
 
 import sys
-from typing import Any
 
 import anyio
-from mcp.server.mcpserver import Context, MCPServer
+from mcp import types
 from opentelemetry import baggage, trace
+
+try:
+    from mcp.server.mcpserver import Context, MCPServer
+except ImportError:  # 1.x
+    from mcp.server.fastmcp import Context
+    from mcp.server.fastmcp import FastMCP as MCPServer
 
 
 def make_server() -> MCPServer:
@@ -36,10 +42,8 @@ def make_server() -> MCPServer:
         return {"span": f"{span.span_id:016x}", "tenant": str(baggage.get_baggage("tenant"))}
 
     @server.tool()
-    async def ask(ctx: Context[Any, Any]) -> str:
+    async def ask(ctx: Context) -> str:
         """Ask the client for a sample."""
-        from mcp import types
-
         message = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="hm?"))
         result = await ctx.session.create_message(messages=[message], max_tokens=10)
         return str(result.content.text)  # type: ignore[union-attr]
