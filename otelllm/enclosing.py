@@ -15,7 +15,7 @@ from opentelemetry.context import Context, create_key, get_value, set_value
 from . import semconv
 from .call import Value
 
-__all__ = ["CALL_OPEN", "Enclosing", "enclosing", "within"]
+__all__ = ["CALL_OPEN", "Enclosing", "apart", "enclosing", "within"]
 
 CALL_OPEN = create_key("otelllm-call-open")
 """In the context in which an SDK sends: True where the call has a span, False where it has none (suppressed)."""
@@ -36,6 +36,16 @@ def enclosing() -> Enclosing | None:
 def within(call: Enclosing, context: Context) -> Context:
     """`context` below `call`, for a framework that carries OpenTelemetry's context to where it sends, and no more."""
     return set_value(_KEY, call, context)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """For what a framework runs inside a model call that is none of that call: a tool, and the calls in it."""
+    token = _slot.set(None)
+    try:
+        yield
+    finally:
+        _slot.reset(token)
 
 
 class Enclosing:

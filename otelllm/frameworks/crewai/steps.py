@@ -14,6 +14,7 @@ from opentelemetry.context import create_key, get_value, set_value
 
 from ... import emit, semconv
 from ...call import Part, Value
+from ...enclosing import apart
 from ...fields import field
 from ...parts import arguments_of, as_list, plain_data, text
 from ...runs import Run
@@ -51,7 +52,7 @@ class _Step:
         """What runs below is the step's, and of no model call or tool call that it may itself be in."""
         model, call = MODEL_OPEN.set(None), _call_id.set(None)
         try:
-            with self.run.current():
+            with apart(), self.run.current():
                 yield
         finally:
             _call_id.reset(call)

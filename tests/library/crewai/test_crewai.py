@@ -10,9 +10,13 @@ import pytest
 from crewai import LLM, Agent, Crew, Task
 from crewai.events import crewai_event_bus
 from crewai.flow.flow import Flow, listen, start
+from crewai.hooks import register_before_llm_call_hook, unregister_before_llm_call_hook
 from crewai.knowledge.knowledge import Knowledge
 from crewai.knowledge.storage.base_knowledge_storage import BaseKnowledgeStorage
+from crewai.lite_agent import LiteAgent
 from crewai.llms.base_llm import BaseLLM, llm_call_context
+from crewai.memory.types import MemoryRecord
+from crewai.memory.unified_memory import Memory
 from crewai.tools import BaseTool, tool
 from opentelemetry.trace import StatusCode
 from wire import files
@@ -223,6 +227,24 @@ def test_a_local_model_has_a_span_made_late(otel: Telemetry) -> None:
     assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] == [{"type": "text", "content": "I am local."}]
 
 
+def test_usage_that_only_the_base_class_hears_of(otel: Telemetry) -> None:
+    class Counting(Local):
+        def call(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            self._track_token_usage_internal({"input_tokens": 11, "output_tokens": 4})
+            return "Yes."
+
+    Counting(model="mine").call("Hm?")
+    assert (otel.attributes[semconv.USAGE_INPUT], otel.attributes[semconv.USAGE_OUTPUT]) == (11, 4)
+    otel.clear()
+
+    class Silent(Local):
+        def call(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            return "Yes."
+
+    Silent(model="mine").call("Hm?")
+    assert semconv.USAGE_INPUT not in otel.attributes, "unknown is left out"
+
+
 def test_a_local_model_that_streams_tells_its_chunks(otel: Telemetry) -> None:
     Local(model="mine", stream=True).call("What of it?")
     assert otel.attributes[semconv.STREAM_CHUNKS] == 3
@@ -302,6 +324,89 @@ def test_a_tool_that_fails_ends_its_span(otel: Telemetry, provider: Provider) ->
     assert _told(broken)[semconv.ERROR_TYPE] == "LookupError"
 
 
+def test_tools_side_by_side_have_their_own_calls(otel: Telemetry, provider: Provider) -> None:
+    otel.instrument(capture="full")
+    asked = _chat(name="order_status", arguments={"order": "A-1"})
+    calls = asked["choices"][0]["message"]["tool_calls"]
+    calls.append({**calls[0], "id": "call_2", "function": {"name": "order_status", "arguments": '{"order": "B-2"}'}})
+    provider.reply(whole(asked))
+    provider.reply(whole(_chat("On their way.")))
+    _kickoff(_crew(_agent(_over_openai(provider), order_status)), "kickoff")
+    (agent,), tools = _named(otel, "invoke_agent"), _named(otel, "execute_tool order_status")
+    assert {_parent(one) for one in tools} == {_id(agent)}
+    assert {
+        (_told(one)[semconv.TOOL_CALL_ID], json.loads(_told(one)[semconv.TOOL_CALL_ARGUMENTS])["order"])
+        for one in tools
+    } == {("call_1", "A-1"), ("call_2", "B-2")}
+    assert {_parent(one) for one in _named(otel, "execute_tool look_up")} == {_id(one) for one in tools}
+
+
+class Reacting(Local):
+    """A model that asks for tools in its text, as those do that know no function calls."""
+
+    def call(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+        if any("on its way" in str(one) for one in messages):
+            return "Thought: I know.\nFinal Answer: On its way."
+        return 'Thought: I must look.\nAction: order_status\nAction Input: {"order": "A-1"}'
+
+    def supports_function_calling(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("way", ["kickoff", "akickoff"])
+def test_a_tool_asked_for_in_text(otel: Telemetry, way: str) -> None:
+    otel.instrument(capture="full")
+    assert _kickoff(_crew(_agent(Reacting(model="mine"), order_status)), way).raw == "On its way."
+    (agent,), (status,), (below,), chats = (
+        _named(otel, "invoke_agent"), _named(otel, "execute_tool order_status"), _named(otel, "execute_tool look_up"),
+        _named(otel, "chat"),
+    )  # fmt: skip
+    assert {_parent(one) for one in (status, *chats)} == {_id(agent)}
+    assert _parent(below) == _id(status)
+    assert json.loads(_told(status)[semconv.TOOL_CALL_ARGUMENTS]) == {"order": "A-1"}
+    assert len(chats) == 2
+
+
+def test_a_local_model_that_asks_for_a_tool(otel: Telemetry) -> None:
+    otel.instrument(capture="full")
+    wanted = [{"id": "c1", "type": "function", "function": {"name": "order_status", "arguments": '{"order": "A-1"}'}}]
+    Local(model="mine", answer=wanted).call([{"role": "system", "content": "Be kind."}])
+    assert otel.messages(semconv.OUTPUT_MESSAGES)[0]["parts"] == [
+        {"type": "tool_call", "id": "c1", "name": "order_status", "arguments": {"order": "A-1"}}
+    ]
+
+
+def test_a_call_inside_a_tool_inside_a_call_is_its_own(otel: Telemetry) -> None:
+    inner = Local(model="mine")
+
+    @tool("ask")  # type: ignore[misc]
+    def ask(question: str) -> str:
+        """Asks the same model."""
+        return str(inner.call(question))
+
+    class Asking(Local):
+        def call(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            return self.answer.run(question=messages)
+
+    assert Asking(model="outer", answer=ask).call("Hm?") == "I am local."
+    (chat,), (ran,), (outer,) = _named(otel, "chat mine"), _named(otel, "execute_tool ask"), _named(otel, "chat outer")
+    assert _parent(chat) == _id(ran)
+    assert _parent(outer) is None
+
+
+def test_what_a_hook_refuses_is_no_model_call(otel: Telemetry, provider: Provider) -> None:
+    def refuse(_: Any) -> bool:
+        return False
+
+    register_before_llm_call_hook(refuse)
+    try:
+        with pytest.raises(ValueError, match="blocked"):
+            _over_openai(provider).call("Hm?")
+    finally:
+        unregister_before_llm_call_hook(refuse)
+    assert otel.spans == []
+
+
 def test_errors_are_the_apps_and_end_their_spans(otel: Telemetry) -> None:
     error = RuntimeError("no")
     with pytest.raises(RuntimeError) as raised:
@@ -352,6 +457,35 @@ def test_knowledge_is_retrieved(otel: Telemetry) -> None:
     otel.clear()
     assert asyncio.run(knowledge.aquery(["How long?"]))
     assert otel.span.name == "retrieval parcels"
+
+
+class Notes:
+    """Memories that are on nobody's disk; the methods that a recall calls."""
+
+    def search(self, embedding: Any, **_: Any) -> Any:
+        return [(MemoryRecord(id="m", content="They like blue."), 0.9)]
+
+
+def test_memories_are_retrieved(otel: Telemetry) -> None:
+    otel.instrument(capture="full")
+    memory = Memory(
+        llm=Local(model="mine"), storage=Notes(), embedder=lambda texts: [[1.0] for _ in texts], read_only=True
+    )
+    assert memory.recall("Which colour?", limit=2, depth="shallow")
+    assert otel.span.name == "retrieval memory"
+    assert otel.attributes[semconv.RETRIEVAL_TOP_K] == 2
+    (found,) = otel.messages(semconv.RETRIEVAL_DOCUMENTS)
+    assert (found["id"], found["content"]) == ("m", "They like blue.")
+    assert found["score"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:LiteAgent is deprecated")
+def test_an_agent_of_the_light_kind(otel: Telemetry) -> None:
+    agent = LiteAgent(
+        role="Clerk", goal="Help", backstory="Kind.", llm=Local(model="mine", answer="Final Answer: Yes.")
+    )
+    agent.kickoff("Hm?")
+    assert [span.name for span in otel.spans] == ["chat mine", "invoke_agent Clerk"]
 
 
 def test_switched_off_it_is_silent_and_as_it_was(otel: Telemetry) -> None:
