@@ -301,3 +301,35 @@ def test_a_static_answer(otel: Telemetry, app: App, streamed: bool) -> None:
     assert text == "Back soon."
     assert otel.attributes[semconv.VERDICT] == "block"
     assert not any(name in otel.attributes for name in QUIET)
+
+
+def _told(thing: Any) -> Any:
+    dumped = thing.model_dump()
+    dumped.pop("created", None)  # the second in which LiteLLM made it
+    return type(thing), dumped
+
+
+@pytest.mark.parametrize("file", ["openai/chat.json", "openai/chat_stream.sse", "openai/chat_stream_tools.sse"])
+def test_nothing_changes_for_the_app(otel: Telemetry, app: App, provider: Provider, file: str) -> None:
+    """Answers, chunks and what is sent are as without us."""
+    otelllm.uninstrument()
+    bare = [_told(one) for one in replay(app, provider, app.client.completion, file, **ASKED)]
+    otel.instrument(capture="full")
+    assert [_told(one) for one in replay(app, provider, app.client.completion, file, **ASKED)] == bare
+    first, second = provider.requests
+    assert (first.path, first.headers, first.body) == (second.path, second.headers, second.body)
+
+
+def test_an_error_is_the_same_error(otel: Telemetry, app: App, provider: Provider) -> None:
+    """Its type, text, status and where it was raised."""
+    told = []
+    for is_on in (False, True):
+        otelllm.uninstrument()
+        if is_on:
+            otel.instrument()
+        provider.reply(whole(files.body("openai/error_429.json"), status=429))
+        with pytest.raises(litellm.RateLimitError) as caught:
+            app.call(app.client.completion, **ASKED)
+        error = caught.value
+        told.append((type(error), str(error), error.status_code, caught.traceback[-1].name, type(error.__context__)))
+    assert told[0] == told[1]
