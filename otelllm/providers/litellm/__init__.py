@@ -11,6 +11,7 @@ from typing import Any
 from ...call import Request
 from ...spec import Endpoint, Method, Received, Selected, Surface
 from ...stainless import Stainless, is_timeout, plain
+from .messages import messages
 from .routes import where
 from .streams import watch
 from .surfaces import CHAT, EMBEDDINGS, RERANK, RESPONSES, TEXT, mocked
@@ -69,6 +70,16 @@ def _made_of(error: BaseException) -> Iterator[BaseException]:
         one = getattr(one, "original_exception", None) or one.__cause__ or one.__context__
 
 
+def _select_messages(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Selected | None:
+    return _select(messages(), function, args, kwargs)
+
+
+_MESSAGES = tuple(
+    Method(target, messages(), asynchronous=True, optional=True, select=_select_messages)
+    for target in ("litellm:anthropic_messages", "litellm.messages.dispatch:_PYTHON_AMESSAGES")
+)
+
+
 class _LiteLLM(Stainless):
     name = "litellm"
     package = "litellm"
@@ -81,6 +92,7 @@ class _LiteLLM(Stainless):
         *_functions("responses", RESPONSES, "responses"),
         *_functions("embedding", EMBEDDINGS, "embeddings"),
         *_functions("rerank", RERANK),
+        *_MESSAGES,
     )
     parse_hooks = ()
 

@@ -157,8 +157,8 @@ def ended(surface: Any, reading: Reading, stream: Any, last: Any) -> None:
     """A stream was read to its end: what only then is known. `last` is the last chunk that it gave."""
     inner = stream if hasattr(stream, "chunks") else getattr(stream, "completion_stream", None)
     chunks = getattr(inner, "chunks", None)
-    if not isinstance(chunks, list):
-        return  # an event of the Responses API has said it all
+    if not isinstance(chunks, list) or not isinstance(surface, _LiteLLM):
+        return  # an event of the Responses or the Messages API has said it all
     # Usage is kept from the app that did not ask for it, but stands in the stream's own record. Where the provider
     # gave none, LiteLLM counts by itself: that is no fact, and ours learns from facts.
     is_told = any(getattr(chunk, "usage", None) is not None for chunk in chunks)
