@@ -53,10 +53,13 @@ def claimed_tool(name: str) -> dict[str, Value] | None:
     prefix of the framework's): its attributes, to be added to; once a run. None: the call is a step of its own.
     """
     tool = get_value(_IN_TOOL)
-    if not isinstance(tool, _OpenTool) or tool.is_claimed or get_current_span() is not tool.span:
+    if not name or not isinstance(tool, _OpenTool) or get_current_span() is not tool.span:
         return None
     before = tool.name.removesuffix(name)
-    if not name or before == tool.name or (before and before[-1].isalnum()):
+    if before == tool.name or (before and before[-1].isalnum()):
+        return None
+    if tool.is_claimed:  # tried again: how the run ends is for whoever tries to say
+        tool.found.pop(semconv.ERROR_TYPE, None)
         return None
     tool.is_claimed = True
     return tool.found

@@ -265,7 +265,7 @@ async def test_a_frameworks_tool_is_this_call(otel: Telemetry) -> None:
 
 
 async def test_a_tool_that_uses_others(otel: Telemetry) -> None:
-    """Another tool's call, or a second one, is a step of its own; a failure is the tool's."""
+    """Another tool's call is a step of its own; a failure of the same one is the tool's."""
     otel.instrument()
     async with Client(served.make_server(), mode="legacy") as client:
         otel.clear()
@@ -274,14 +274,31 @@ async def test_a_tool_that_uses_others(otel: Telemetry) -> None:
         async def run() -> None:
             await client.call_tool("add", {"a": 1, "b": 2})
             await client.call_tool("fail", {})
+
+        await run()
+    sent = [span.name for span in otel.spans if span.kind is SpanKind.CLIENT and "call" in span.name]
+    assert sent == ["tools/call add"]
+    tool = next(span for span in otel.spans if span.name == "execute_tool fail")
+    assert _attributes(tool)["error.type"] == "tool_error"
+    assert tool.status.status_code is StatusCode.ERROR
+
+
+async def test_a_tool_that_tries_again(otel: Telemetry) -> None:
+    """The second call is a step of its own, and the first one's failure no longer the tool's."""
+    otel.instrument()
+    async with Client(served.make_server(), mode="legacy") as client:
+        otel.clear()
+
+        @otelllm.tool(name="fail")
+        async def run() -> None:
+            await client.call_tool("fail", {})
             await client.call_tool("fail", {})
 
         await run()
     sent = [span.name for span in otel.spans if span.kind is SpanKind.CLIENT and "call" in span.name]
-    assert sent == ["tools/call add", "tools/call fail"]
+    assert sent == ["tools/call fail"]
     tool = next(span for span in otel.spans if span.name == "execute_tool fail")
-    assert _attributes(tool)["error.type"] == "tool_error"
-    assert tool.status.status_code is StatusCode.ERROR
+    assert "error.type" not in _attributes(tool)
 
 
 async def test_stdio(otel: Telemetry, tmp_path: Path) -> None:
