@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wire.server import CUT, RESET, STALL, Gate, Reply, whole
 
+from . import views
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -261,92 +263,6 @@ def stopped_by_another_task(app: Any, provider: Provider, row: Row, seen: Seen) 
     provider.last.wait_left()
 
 
-def _views(app: Any, row: Row, kind: str) -> tuple[Any, dict[str, Any]]:
-    """A method of the row's surface in `with_raw_response` or `with_streaming_response`, and its arguments."""
-    method, arguments = row.ask(app.client, streamed=False, timeout_s=None)
-    return getattr(getattr(method.__self__, kind), method.__name__), arguments
-
-
-def _parsed(app: Any, view: Any) -> Any:
-    parsed = view.parse()  # a coroutine in some of the async views
-    return app.call(lambda: parsed) if hasattr(parsed, "__await__") else parsed
-
-
-def raw(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(whole(row.answer))
-    method, arguments = _views(app, row, "with_raw_response")
-    view = app.call(method, **arguments)
-    seen.got(type(view), view.headers["x-request-id"], view.http_response.content, _parsed(app, view))
-    assert _parsed(app, view) is _parsed(app, view)
-
-
-def raw_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    status, body = row.refusal
-    provider.reply(whole(body, status=status))
-    method, arguments = _views(app, row, "with_raw_response")
-    app.call(method, **arguments)
-
-
-def raw_stream(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(row.reply(row.events))
-    method, arguments = _views(app, row, "with_raw_response")
-    view = app.call(method, **arguments, stream=True)
-    stream = _parsed(app, view)
-    seen.got(type(view), stream, *app.read(stream))
-    assert _parsed(app, view) is stream
-
-
-def raw_stream_never_parsed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(row.reply([*row.events[: row.head], Gate()]))
-    method, arguments = _views(app, row, "with_raw_response")
-    view = app.call(method, **arguments, stream=True)
-    seen.got(type(view), view.headers["content-type"])
-    app.close(view)
-    provider.last.wait_left()
-
-
-def view_parsed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(whole(row.answer))
-    method, arguments = _views(app, row, "with_streaming_response")
-    seen.got(app.within(method(**arguments), lambda view: view.parse()))
-
-
-def view_left_unread(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(whole(row.answer))
-    method, arguments = _views(app, row, "with_streaming_response")
-    seen.got(app.within(method(**arguments), type))
-
-
-def view_of_a_stream(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(row.reply(row.events))
-    method, arguments = _views(app, row, "with_streaming_response")
-
-    async def aread(view: Any) -> list[Any]:
-        return [chunk async for chunk in await view.parse()]
-
-    read_it = aread if app.kind == "async" else lambda view: list(view.parse())
-    seen.got(*app.within(method(**arguments, stream=True), read_it))
-
-
-def _pieces(app: Any, view: Any) -> Any:
-    async def aread() -> bytes:
-        return b"".join([piece async for piece in view.iter_bytes()])
-
-    return aread() if app.kind == "async" else b"".join(view.iter_bytes())
-
-
-def view_of_the_bytes(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(whole(row.answer))
-    method, arguments = _views(app, row, "with_streaming_response")
-    seen.got(app.within(method(**arguments), lambda view: _pieces(app, view)))
-
-
-def view_of_a_streams_bytes(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
-    provider.reply(row.reply(row.events))
-    method, arguments = _views(app, row, "with_streaming_response")
-    seen.got(app.within(method(**arguments, stream=True), lambda view: _pieces(app, view)))
-
-
 def _collect(app: Any) -> None:
     """The last reference is gone: some streams sit in cycles of their own, async ones end in a task of the loop."""
     gc.collect()
@@ -408,13 +324,13 @@ WAYS = (
     Way(stream_timed_out, "broken", "timeout", saw="some"),
     Way(stream_cancelled_before_it_began, "cancelled", "cancelled", kinds=("async",)),
     Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),
-    Way(raw, saw="all", where=_views_of),
-    Way(raw_refused, error="refusal", where=_views_of),
-    Way(raw_stream, "complete", saw="all", where=_views_of),
-    Way(raw_stream_never_parsed, "closed", where=_views_of),
-    Way(view_parsed, saw="all", where=_views_of),
-    Way(view_of_the_bytes, saw="all", where=_views_of),
-    Way(view_left_unread, where=_views_of),
-    Way(view_of_a_stream, "complete", saw="all", where=_views_of),
-    Way(view_of_a_streams_bytes, "complete", saw="all", where=_views_of),
+    Way(views.raw, saw="all", where=_views_of),
+    Way(views.raw_refused, error="refusal", where=_views_of),
+    Way(views.raw_stream, "complete", saw="all", where=_views_of),
+    Way(views.raw_stream_never_parsed, "closed", where=_views_of),
+    Way(views.view_parsed, saw="all", where=_views_of),
+    Way(views.view_of_the_bytes, saw="all", where=_views_of),
+    Way(views.view_left_unread, where=_views_of),
+    Way(views.view_of_a_stream, "complete", saw="all", where=_views_of),
+    Way(views.view_of_a_streams_bytes, "complete", saw="all", where=_views_of),
 )
