@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -123,7 +124,8 @@ class _Mistral:
         elif isinstance(status, int) and status >= 400:
             reading.error_type = _error_type(said) or str(status)
         elif said and reading.partial is None:  # answered, and billed, but not in the shape of the SDK's types
-            surface.read_response(reading, said, captures)
+            with suppress(AttributeError, TypeError, ValueError):  # which one is known to nobody
+                surface.read_response(reading, said, captures)
 
     def api_key(self, instance: Any) -> str | None:
         return key_of(instance)
