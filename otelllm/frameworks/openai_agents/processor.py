@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.trace import SpanKind
 
 from ... import emit, semconv
 from ...call import Value
@@ -163,13 +162,6 @@ def _handoff(data: Any, parent: Context) -> Run:
     return Run(semconv.TASK, "handoff", parent=parent, span_name="handoff")
 
 
-def _list_tools(data: Any, parent: Context) -> Run:
-    facts: dict[str, Value] = {semconv.MCP_METHOD: "tools/list"}
-    return Run(
-        "", "", facts, parent=parent, kind=SpanKind.INTERNAL, span_name=f"tools/list {data.server or ''}".rstrip()
-    )
-
-
 def _custom(data: Any, parent: Context) -> Run:
     return Run(semconv.TASK, str(data.name or ""), parent=parent, span_name=str(data.name or "custom"))
 
@@ -178,10 +170,11 @@ _MADE: dict[str, Callable[[Any, Context], Run]] = {
     "agent": _agent,
     "function": _function,
     "handoff": _handoff,
-    "mcp_tools": _list_tools,
     "custom": _custom,
 }
-"""By the span data's type; others (task, turn, the model's, what is newer than this) are passed through as parents."""
+"""By the span data's type; others (task, turn, the model's, a list of MCP tools, what is newer than this)
+are passed through as parents.
+"""
 
 
 def _read_function(run: Run, data: Any) -> None:
