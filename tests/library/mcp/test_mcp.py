@@ -301,6 +301,39 @@ async def test_a_tool_that_tries_again(otel: Telemetry) -> None:
     assert "error.type" not in _attributes(tool)
 
 
+@pytest.mark.parametrize("traceparent", [5, "", "00-zz", ["x"], None, {"a": 1}])
+async def test_a_context_that_is_none(otel: Telemetry, traceparent: Any) -> None:
+    """What somebody put under those names breaks nothing; the span's parent is then the one here."""
+    otel.instrument()
+    async with Client(served.make_server()) as client:
+        meta: Any = {"traceparent": traceparent, "baggage": traceparent}
+        result = await client.call_tool("add", {"a": 1, "b": 2}, meta=meta)
+    assert result.structured_content == {"result": 3}
+    sent, received = _named(otel, "tools/call add")
+    assert received.parent is not None
+    assert received.parent.span_id == _id(sent)
+
+
+async def test_a_server_that_wants_no_telemetry(otel: Telemetry) -> None:
+    """The app took the SDK's middleware off: the server has no spans, the client has."""
+    otel.instrument()
+    server = served.make_server()
+    server._lowlevel_server.middleware.clear()
+    async with Client(server) as client:
+        await client.call_tool("add", {"a": 1, "b": 2})
+    assert {span.kind for span in otel.spans} == {SpanKind.CLIENT}
+
+
+async def test_transports_are_the_sdks_own(otel: Telemetry) -> None:
+    """What `stdio_client` gives is of the type that it would be."""
+    otel.instrument()
+    ours = type(mcp.stdio_client(StdioServerParameters(command="true")))
+    otelllm.uninstrument()
+    theirs = type(mcp.stdio_client(StdioServerParameters(command="true")))
+    assert issubclass(ours, theirs)
+    assert ours.__name__ == theirs.__name__
+
+
 async def test_stdio(otel: Telemetry, tmp_path: Path) -> None:
     """A program of its own: one trace over the pipe."""
     otel.instrument()
