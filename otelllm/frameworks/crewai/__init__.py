@@ -19,6 +19,7 @@ from .steps import (
     begin_recall,
     begin_resumed_flow,
     begin_tool,
+    in_context,
     observed,
     with_call_id,
 )
@@ -59,7 +60,7 @@ class _CrewAI:
         Wrapper("crewai.lite_agent:LiteAgent.kickoff", _alone, optional=True),
         Hook("crewai.tools.base_tool:BaseTool", partial(each_class, "BaseTool", {"run": _tools, "arun": _tools})),
         Wrapper("crewai.tools.structured_tool:CrewStructuredTool.invoke", _tools),
-        Wrapper("crewai.tools.structured_tool:CrewStructuredTool.ainvoke", _tools),
+        Wrapper("crewai.tools.structured_tool:CrewStructuredTool.ainvoke", lambda one: _tools(in_context(one))),
         Wrapper(
             "crewai.agents.agent_executor:AgentExecutor._execute_single_native_tool_call", with_call_id, optional=True
         ),

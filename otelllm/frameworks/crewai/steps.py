@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from functools import wraps
+from contextvars import ContextVar, copy_context
+from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
@@ -24,7 +25,7 @@ from .models import MODEL_OPEN
 
 __all__ = [
     "begin_agent", "begin_agent_task", "begin_crew", "begin_flow", "begin_kickoff", "begin_query", "begin_recall",
-    "begin_resumed_flow", "begin_tool", "observed", "with_call_id",
+    "begin_resumed_flow", "begin_tool", "in_context", "observed", "with_call_id",
 ]  # fmt: skip
 
 Arguments = tuple[Any, ...]
@@ -189,6 +190,33 @@ def begin_tool(tool: Any, args: Arguments, kwargs: Named) -> Observation | None:
         given = kwargs.get("input", args[1] if len(args) > 1 else None) if _is_structured(tool) else kwargs or args[1:]
         run.content.write(semconv.TOOL_CALL_ARGUMENTS, arguments_of(given))
     return _Step(run, tool, _read_tool)
+
+
+class _InContext:
+    """A tool whose function runs in the context in which it is asked for."""
+
+    __slots__ = ("_tool", "func")
+
+    def __init__(self, tool: Any) -> None:
+        self._tool = tool
+        self.func = tool.func if inspect.iscoroutinefunction(tool.func) else partial(copy_context().run, tool.func)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tool, name)
+
+
+def in_context(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`ainvoke` gives a plain function to a thread without its context: what it calls would be below nothing."""
+
+    @wraps(original)
+    async def ainvoke(self: Any, *args: Any, **kwargs: Any) -> Any:
+        there = self
+        if emit.active() is not None:
+            with safely("keeping a CrewAI tool's context"):
+                there = _InContext(self)
+        return await original(there, *args, **kwargs)
+
+    return ainvoke
 
 
 def _is_structured(tool: Any) -> bool:

@@ -341,6 +341,31 @@ def test_tools_side_by_side_have_their_own_calls(otel: Telemetry, provider: Prov
     assert {_parent(one) for one in _named(otel, "execute_tool look_up")} == {_id(one) for one in tools}
 
 
+def test_a_tool_in_a_thread_has_its_context(otel: Telemetry) -> None:
+    structured = order_status.to_structured_tool()
+    before = structured.current_usage_count
+    assert asyncio.run(structured.ainvoke({"order": "A-1"})) == "A-1 is on its way"
+    below, status = otel.spans
+    assert (below.name, status.name) == ("execute_tool look_up", "execute_tool order_status")
+    assert _parent(below) == _id(status)
+    assert structured.current_usage_count == before + 1
+
+
+def test_a_flow_that_streams_is_one_workflow(otel: Telemetry) -> None:
+    class Desk(Flow):  # type: ignore[misc, type-arg]
+        _skip_auto_memory = True
+        stream = True
+
+        @start()  # type: ignore[misc]
+        def ask(self) -> Any:
+            return Local(model="mine").call("Hm?")
+
+    list(Desk().kickoff())
+    chat, flow = otel.spans
+    assert (chat.name, flow.name) == ("chat mine", "invoke_workflow Desk")
+    assert _parent(chat) == _id(flow)
+
+
 class Reacting(Local):
     """A model that asks for tools in its text, as those do that know no function calls."""
 
