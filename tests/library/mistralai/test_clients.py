@@ -212,3 +212,15 @@ def test_two_threads_of_one_client(otel: Telemetry, sync_app: Any, provider: Pro
         one.join()
     parents = {one.context.span_id: one.name for one in otel.all_spans if one.name in {"one", "two"}}
     assert sorted(parents[one.parent.span_id] for one in otel.spans if one.parent) == ["one"] * 5 + ["two"] * 5
+
+
+def test_the_keys_hash_and_the_traces_id(otel: Telemetry, app: App, provider: Provider) -> None:
+    """A short hash says which key it was, never the key; the trace goes along where that is asked for."""
+    otel.instrument(propagate=True)
+    answer(app, provider, "chat.json", http_headers={"x-own": "1"})
+    found = otel.attributes
+    assert len(str(found[semconv.KEY])) >= 6
+    assert "key-test" not in otel.everything()
+    sent = provider.last.headers
+    assert sent["x-own"] == "1"
+    assert f"{otel.span.context.span_id:016x}" in sent["traceparent"]
