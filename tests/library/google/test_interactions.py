@@ -6,7 +6,6 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google import genai
 from opentelemetry.trace import StatusCode
 from wire import files
 from wire.server import CUT, Gate, Reply, sse, whole
@@ -290,4 +289,14 @@ def test_the_app_sees_what_it_would_see_without_us(
         sent = provider.last
         seen.append(([(type(one), repr(one)) for one in things], sent.path, sent.body, {**sent.headers, "host": ""}))
     assert seen[0] == seen[1]
-    assert genai is not None
+
+
+def test_the_keys_hash_and_the_traces_id(otel: Telemetry, app: App, provider: Provider) -> None:
+    """A short hash says which key it was, never the key; the trace goes along where that is asked for."""
+    otel.instrument(propagate=True)
+    provider.reply(_whole("interaction"))
+    _ask(app, extra_headers={"x-own": "1"})
+    assert len(str(otel.attributes[semconv.KEY])) >= 6
+    assert "test-key" not in otel.everything()
+    assert provider.last.headers["x-own"] == "1"
+    assert f"{otel.span.context.span_id:016x}" in provider.last.headers["traceparent"]
