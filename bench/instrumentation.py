@@ -1,11 +1,12 @@
 """What instrumentation adds to the openai SDK: ours, the newest of others, and the least that is possible (the floor).
 
-    python bench/instrumentation.py [--rounds 60] [--quick]
+    python bench/instrumentation.py [--rounds 90] [--quick]
 
 Each runs in a process and an environment of its own (made under `.cache/bench/`, versions in
 `overhead/constraints.txt`). In every round each process measures the bare client, the floor and its instrumentation
 in turn, a few calls at a time, by the CPU clock of the calling thread, and takes its share of the bare call beside it:
-a busy machine slows both alike. Ratios are to the floor of the same run, all processes' rounds together.
+a busy machine slows both alike; the third of the rounds that took least time counts. Ratios are to the floor of the
+same run, all processes' rounds together.
 
 Answers come from memory; content is kept; spans go to a BatchSpanProcessor whose exporter drops them; metrics are
 aggregated and never read. Before it is measured each must show prompt and answer on its spans. The floor is one SDK
@@ -98,10 +99,12 @@ def _together(several: list[Values]) -> Values:
 
 
 def _added(by_state: Values, state: str, quiet: float) -> tuple[float, float]:
-    """What `state` adds to the bare client: the median over the rounds of its share of the bare call in the same round,
-    in µs of a bare call on a `quiet` machine; and half the distance of the quartiles.
+    """What `state` adds to the bare client: the median of its share of the bare call in the same round, in µs of a bare
+    call on a `quiet` machine; and half the distance of the quartiles. Of the rounds, the third that took least time.
     """
-    shares = [value / bare - 1 for value, bare in zip(by_state[state], by_state["bare"], strict=True)]
+    rounds = sorted(zip(*by_state.values(), strict=True), key=sum)
+    place, bare = list(by_state).index(state), list(by_state).index("bare")
+    shares = [one[place] / one[bare] - 1 for one in rounds[: max(3, len(rounds) // 3)]]
     low, middle, high = statistics.quantiles(shares, n=4)
     return middle * quiet, (high - low) / 2 * quiet
 
@@ -228,11 +231,14 @@ def _show_steps(rounds: int) -> None:
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=90)
     parser.add_argument("--quick", action="store_true", help="ours and the floor only, no memory and no start-up")
     options = parser.parse_args()
     names = list(QUICK) if options.quick else [name for name in CONTESTANTS if name != "bare client"]
-    print(f"Python {sys.version.split()[0]}, {options.rounds} rounds, medians ± half the distance of the quartiles\n")
+    print(
+        f"Python {sys.version.split()[0]}, {options.rounds} rounds, medians ± half the distance of the quartiles\n",
+        flush=True,
+    )
     _show(measure(names, options.rounds))
     if not options.quick:
         _show_once(names, 9, CALLS, CHUNKS)

@@ -52,7 +52,7 @@ class Capture:
 class Content:
     """The content of one call, as attributes. Nothing here raises: what can't be serialised or redacted is left out."""
 
-    __slots__ = ("_as_it_is", "_left", "_small", "attributes", "capture", "redactions", "truncated")
+    __slots__ = ("_as_it_is", "_left", "attributes", "capture", "redactions", "truncated")
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
@@ -62,7 +62,6 @@ class Content:
         self.redactions = 0
         self._as_it_is = capture.mode == "full" and capture.redact is None
         self._left = capture.span_bytes
-        self._small = min(capture.part_bytes, capture.span_bytes)
 
     def write(self, name: str, value: object) -> None:
         """Keep a structure as JSON, as it is now: what the app does to it later changes nothing."""
@@ -82,9 +81,10 @@ class Content:
 
     def _is_small(self, name: str, value: object, data: bytes) -> bool:
         """Whether the whole, or each of its parts, is within the limits. Reading 100 kB back costs 300 µs."""
-        if len(data) <= self._small:
-            return True
-        return len(data) <= self._left and name in MESSAGES and fits_in_parts(value, self.capture.part_bytes)
+        if len(data) > self._left:
+            return False
+        limit = self.capture.part_bytes
+        return len(data) <= limit or (name in MESSAGES and fits_in_parts(value, limit))
 
     def write_text(self, name: str, text: str) -> None:
         """Keep a text as it is, not as JSON."""
@@ -112,7 +112,6 @@ class Content:
     def _keep(self, name: str, data: bytes) -> None:
         self.attributes[name] = data.decode()
         self._left -= len(data)
-        self._small = min(self._small, self._left)
 
     def _text(self, text: str) -> str:
         return str(self._cut(text if self._as_it_is else self._edited(text)))

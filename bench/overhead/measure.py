@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -55,7 +56,7 @@ class Bed:
         self._contestant = contestant
         self.server = Server()
         self.telemetry = Telemetry()
-        self.client = self._bare = _client(self.server)
+        self.client = _client(self.server)
         for kwargs in (*CALLS.values(), STREAM):  # imports all that the SDK imports late
             list(self.client.chat.completions.create(**kwargs))
         self._original = Completions.__dict__["create"]
@@ -67,19 +68,17 @@ class Bed:
         if contestant.start is not None:
             contestant.start(self.telemetry)
         self._patches = Patches(before, snapshot())
-        self._instrumented = _client(self.server)
+        self.client = _client(self.server)  # one for all states: a second one would be colder
         gc.collect()
         gc.freeze()  # a collection between rounds then takes no time
 
     def switch(self, state: str) -> None:
         """Make `state` the one that is on: bare, floor or contestant."""
         self._patches.take_out()
-        self.client = self._bare
         if state == "floor":
             Completions.create = self._floor  # type: ignore[method-assign]
         elif state == "contestant":
             self._patches.put_back()
-            self.client = self._instrumented
         if state != "floor" and Completions.__dict__["create"] is self._floor:
             Completions.create = self._original  # type: ignore[method-assign]
 
@@ -174,23 +173,23 @@ def memory(bed: Bed, state: str, calls: int) -> Figures:
 
 
 def stream_memory(bed: Bed, state: str, chunks: int) -> Figures:
-    """The most memory in MiB that a reader who pauses sees added between its 1,000th chunk and the last, and the most
-    chunks that were read ahead of it.
+    """The most memory in MiB, by the interpreter's own count, that a reader who pauses sees added between its 1,000th
+    chunk and the last, and the most chunks that were read ahead of it.
     """
     bed.switch(state)
     for _ in bed.client.chat.completions.create(**STREAM):
         pass
     gc.collect()
     bed.server.chunks = chunks
+    tracemalloc.start()
     read = ahead = 0
     before = most = 0.0
     for _chunk in bed.client.chat.completions.create(**STREAM):
         read += 1
         ahead = max(ahead, bed.server.sent - read)
-        if read == 1000:
-            before = resident()
-        elif read % 1000 == 0:
-            most = max(most, resident())
+        if read % 1000 == 0:
+            held = tracemalloc.get_traced_memory()[0] / (1 << 20)
+            before, most = before or held, max(most, held)
             time.sleep(0.01)
     bed.server.chunks = CHUNKS
     assert read == chunks

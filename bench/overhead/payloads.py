@@ -99,8 +99,8 @@ class Server(httpx2.SyncByteStream):
 
     def answer(self, request: httpx2.Request) -> httpx2.Response:
         """The handler of a mock transport."""
-        body = request.content
+        body, headers = request.content, {"x-request-id": "req_1"}
         if b'"stream":true' in body:
-            return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=self)
-        headers = {"content-type": "application/json", "x-request-id": "req_1"}
+            return httpx2.Response(200, headers={**headers, "content-type": "text/event-stream"}, stream=self)
+        headers["content-type"] = "application/json"
         return httpx2.Response(200, headers=headers, content=_CALLED if b'"tools"' in body else _TEXT)

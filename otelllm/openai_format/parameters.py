@@ -34,7 +34,7 @@ def read_common(kwargs: Mapping[str, Any]) -> Request:
     for name in kwargs:
         if name in _NUMBERS:
             value = kwargs[name]
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found[_NUMBERS[name]] = float(value)
         elif name in _INTEGERS:
             value = kwargs[name]
