@@ -41,6 +41,8 @@ class Binding:
     target: str
     optional: bool
     bound: bool = False
+    is_gate: bool = False
+    """Below the methods that we watch: only where a neighbour has wrapped it."""
     missing: str | None = None
     """Why it is not there, once its module was imported."""
     undo: Undo | None = field(default=None, repr=False)
@@ -124,7 +126,7 @@ class Patch:
     def _apply(self, owner: Provider | Framework, targets: Iterable[tuple[str, bool, _Bind]]) -> None:
         by_module: dict[str, list[tuple[Binding, _Bind]]] = {}
         for target, is_optional, bind in targets:
-            binding = Binding(owner.name, target, is_optional)
+            binding = Binding(owner.name, target, is_optional, is_gate=target in getattr(owner, "below", ()))
             self.bindings.append(binding)
             by_module.setdefault(target.partition(":")[0], []).append((binding, bind))
         for module, bindings in by_module.items():

@@ -154,8 +154,8 @@ def shutdown(timeout: float = EXIT_SECONDS) -> None:
 
 
 def bindings() -> list[Binding]:
-    """Every target of every provider, and whether it is patched."""
-    return [] if _running is None else list(_running.patch.bindings)
+    """Every target of every provider, and whether it is patched; gates on neighbours only where one is there."""
+    return [] if _running is None else [one for one in _running.patch.bindings if one.bound or not one.is_gate]
 
 
 def _stages() -> Stages:

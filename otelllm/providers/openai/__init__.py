@@ -152,7 +152,7 @@ def _client(instance: Any) -> Any:
 def _own_kinds() -> tuple[Any, Any]:
     """The raw view whose body is read before we see it; sounds. The SDK is imported by now."""
     legacy = import_module("openai._legacy_response")
-    return legacy.LegacyAPIResponse, legacy.HttpxBinaryResponseContent
+    return legacy.LegacyAPIResponse, getattr(legacy, "HttpxBinaryResponseContent", ())
 
 
 PROVIDER = _OpenAI()
