@@ -71,6 +71,8 @@ def test_a_collector_that_refuses_delays_exit_by_two_seconds_at_most(
     tmp_path: Path, answering: Provider, monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
     """Calls are as quick as ever, the exit waits its 2 s and no more, and one line on stderr says why."""
+    if protocol == "grpc":
+        pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc", reason="the extra grpc is not installed")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         dead = f"http://127.0.0.1:{taken.getsockname()[1]}"
