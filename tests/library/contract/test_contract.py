@@ -72,6 +72,8 @@ def test_each_way_is_one_span_and_nothing_changes_for_the_app(
         seen = _run(way, make_app, provider, row, patience_s)
         if not _was_hurried(way, row, bare, seen):
             break
+    if patience_s != PATIENCE_S[0]:
+        provider.unexpected.clear()  # a request of a hurried run, which came when nobody waited for its answer
     assert seen.things == bare.things
     assert seen.raised == bare.raised
     is_silent = way.error in {None, "incomplete"} or (way.error == "event" and bare.error is None)
