@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -161,7 +162,9 @@ def test(environment: Environment, python: Path) -> Outcome:
     settings |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(python.parent.parent)}
     command = (str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *environment.tests)
     problem = ""
-    with output.open("w", encoding="utf-8") as file:
+    # A place of its own for temporary files: pytest closes the one that all its runs share to others at each start.
+    with output.open("w", encoding="utf-8") as file, tempfile.TemporaryDirectory(prefix="matrix-") as place:
+        settings["PYTEST_DEBUG_TEMPROOT"] = place
         try:
             code = subprocess.run(
                 command, cwd=ROOT, env=settings, stdin=subprocess.DEVNULL, stdout=file, stderr=file,

@@ -148,7 +148,7 @@ def test_redaction_takes_out_what_looks_secret(otel: Telemetry, app: App, provid
     kept = otel.messages(semconv.INPUT_MESSAGES)[0]["parts"][0]["content"]
     assert kept.startswith("Write to ")
     assert kept.endswith(" now")
-    for secret in ("ada@example.com", "4111", "sk-proj"):
+    for secret in ("ada@example.com", "4111 1111", "sk-proj"):
         assert secret not in otel.everything()
     assert otel.attributes[semconv.CONTENT_REDACTIONS] == 3
     assert otel.attributes[semconv.CONTENT_CAPTURED] == "redacted"
