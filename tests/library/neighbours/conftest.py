@@ -33,7 +33,9 @@ NEIGHBOURS = {
         "opentelemetry.instrumentation.openai:OpenAIInstrumentor",
         "opentelemetry.instrumentation.anthropic:AnthropicInstrumentor",
     ),
+    "botocore": ("opentelemetry.instrumentation.botocore:BotocoreInstrumentor",),
 }
+OF_BOTH_SDKS = ("genai", "openinference", "openllmetry")
 
 
 class Neighbours:
@@ -65,13 +67,13 @@ class Neighbours:
                 instrumentor.uninstrument()
 
 
-@pytest.fixture(params=[*NEIGHBOURS, "all"])
+@pytest.fixture(params=[*OF_BOTH_SDKS, "all"])
 def neighbourhood(
     request: pytest.FixtureRequest, otel: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Neighbours]:
     """One of them, and all together; off."""
     monkeypatch.setenv("TRACELOOP_TRACE_CONTENT", "false")
-    names = tuple(NEIGHBOURS) if request.param == "all" else (request.param,)
+    names = OF_BOTH_SDKS if request.param == "all" else (request.param,)
     it = Neighbours(otel, names)
     neighbours._named.clear()
     yield it
