@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from . import emit, semconv
+from . import method_runs, semconv
 from .call import Message, Part, Value
 from .enclosing import enclosing
+from .method_runs import MethodRun
 from .parts import text
 from .runs import Run
-from .safely import safely
-from .wrapping import Observation, wrapped
 
 __all__ = ["Local", "observed", "read_embedded", "read_ranked", "short_name"]
 
@@ -21,10 +19,10 @@ _inside: ContextVar[bool] = ContextVar("otelllm-local-model", default=False)
 """A local model's call is open: what it calls of the same package is the same call."""
 
 
-class Local:
-    """One call of a local model. Its `run` is where a package's file writes what it reads."""
+class Local(MethodRun):
+    """One call of a local model."""
 
-    __slots__ = ("_read", "run")
+    __slots__ = ()
 
     def __init__(
         self,
@@ -38,51 +36,18 @@ class Local:
         told: dict[str, Value] = {semconv.PROVIDER: provider, **facts}
         if model:
             told[semconv.REQUEST_MODEL] = model
-        self.run = Run(operation, model, told)
-        self._read = read
+        super().__init__(Run(operation, model, told), read, _inside)
         outer = enclosing()
         if outer is not None and self.run.is_open:
             outer.saw(operation)
             self.run.found.update(outer.attributes)
 
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Our span is the current one inside."""
-        token = _inside.set(True)
-        try:
-            with self.run.current():
-                yield
-        finally:
-            _inside.reset(token)
-
-    def saw(self, item: Any) -> None:
-        """No local model gives its results one by one."""
-
-    def returned(self, result: Any) -> None:
-        """Read the result, and end the span."""
-        if self._read is not None and self.run.is_recording:
-            with safely("reading a local model's result"):
-                self._read(self.run, result)
-        self.run.end()
-
-    def end(self, error: BaseException | None = None) -> None:
-        """End the span."""
-        self.run.end(error)
-
 
 def observed(
-    observe: Callable[[tuple[Any, ...], dict[str, Any]], Local | None],
+    begin: Callable[[tuple[Any, ...], dict[str, Any]], Local | None],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What makes the replacement of a method: each of its calls is observed, but for those inside another one."""
-
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
-        if emit.active() is None or _inside.get():
-            return None
-        with safely("seeing a local model"):
-            return observe(args, kwargs)
-        return None
-
-    return lambda original: wrapped(original, begin)
+    return method_runs.observed(begin, _inside)
 
 
 def short_name(name: Any) -> str:

@@ -103,7 +103,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             propagates=settings.propagate if propagate is None else propagate,
             asks_usage=settings.include_usage if include_usage is None else include_usage,
         )
-        patch = Patch(providers.found(), frameworks.found(), calls)
+        patch = Patch(providers.installed(), frameworks.installed(), calls)
         _running = _Running(patch, telemetry, rules.stages(), rules)
         _watch(rules)
         emit.use(emitter)

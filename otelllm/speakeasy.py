@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from .stainless import offline
+from .http_clients import offline
 
 __all__ = ["answered", "as_sent", "given", "key_of"]
 

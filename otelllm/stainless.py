@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -10,32 +9,17 @@ from typing import Any
 
 from .call import Reading, Request
 from .fields import decoded as read_body
-from .fields import field, members
-from .spec import Method, Received, Surface
+from .fields import field, members, plain
+from .hosts import endpoint_of
+from .http_clients import http_library, is_asynchronous, is_timeout, offline
+from .spec import Endpoint, Method, Received, Surface
 
-__all__ = [
-    "Stainless",
-    "decoded",
-    "given",
-    "http_library",
-    "is_asynchronous",
-    "is_timeout",
-    "merged",
-    "offline",
-    "pair",
-    "plain",
-    "read_error_body",
-]
+__all__ = ["Stainless", "decoded", "given", "merged", "pair", "read_error_body"]
 
 
 def given(value: Any) -> bool:
     """Whether the app set it: the SDK's own sentinels (Omit, NotGiven; older versions NOT_GIVEN) and None are not."""
     return value is not None and type(value).__name__ not in {"Omit", "NotGiven"}
-
-
-def plain(value: Any) -> str | None:
-    """`value` where it is a text with something in it; of a type of its own (an enum), as the text that it is."""
-    return str.__str__(value) if isinstance(value, str) and value else None
 
 
 def merged(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,10 +50,16 @@ class Stainless:
     """What `spec.Provider` asks for, as far as it is the same for all these SDKs: base of each one's `PROVIDER`."""
 
     package: str
+    owner: str
+    """Whose service it is (`gen_ai.provider.name`), where the host of the base URL says nothing."""
     iterator = "_iterator"
     generator = "__stream__"
     request_ids: tuple[str, ...] = ("x-request-id", "request-id")
     """Headers that may hold the provider's id of the request; the first found wins."""
+
+    def endpoint(self, instance: Any) -> Endpoint:
+        """Where the resource's client sends its calls."""
+        return endpoint_of(instance._client.base_url, self.owner)
 
     def receive(self, result: Any) -> Received:
         """Tell a stream, a raw view read or unread, and a whole answer apart."""
@@ -129,16 +119,6 @@ class Stainless:
         return type(instance)(client.with_options(http_client=http))
 
 
-def is_timeout(error: BaseException) -> bool:
-    """Whether the SDK, or the HTTP library below it, gave up waiting."""
-    return any(kind.__name__ in {"APITimeoutError", "TimeoutException"} for kind in type(error).__mro__)
-
-
-def is_asynchronous(client: Any) -> bool:
-    """Whether a client of these SDKs is one of the async kind."""
-    return any("Async" in base.__name__ for base in type(client).__mro__)
-
-
 def decoded(response: Any) -> Any:
     """A raw view's body, from its bytes: asking the view itself to parse could raise in its post-processing.
 
@@ -148,29 +128,8 @@ def decoded(response: Any) -> Any:
     return response if isinstance(body, bytes) else body
 
 
-def offline(library: Any, body: bytes, *, streams: bool, asynchronous: bool) -> Any:
-    """An HTTP client of `library` (httpx or httpx2) that answers every request with `body` and sends nothing."""
-    kind = b"text/event-stream" if streams else b"application/json"
-
-    def handler(asked: Any) -> Any:
-        return library.Response(200, headers=[(b"content-type", kind)], content=body, request=asked)
-
-    client = library.AsyncClient if asynchronous else library.Client
-    return client(transport=library.MockTransport(handler))
-
-
 @lru_cache(maxsize=16)
 def _kinds(package: str) -> tuple[tuple[Any, ...], Any]:
     """Streams; raw views. The SDK is imported by now."""
     streaming = import_module(f"{package}._streaming")
     return (streaming.Stream, streaming.AsyncStream), import_module(f"{package}._response").BaseAPIResponse
-
-
-@lru_cache(maxsize=16)
-def http_library(client: Any) -> Any:
-    """httpx or httpx2, whichever the client's class is of: the SDK's own, or one that the app handed in."""
-    for kind in client.__mro__:
-        root = kind.__module__.split(".")[0]
-        if root in {"httpx", "httpx2"}:
-            return sys.modules[root]
-    raise TypeError(f"{client!r} is no httpx client")

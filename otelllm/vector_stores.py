@@ -6,8 +6,7 @@ database span. Vectors are never kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,13 +14,12 @@ from urllib.parse import urlsplit
 from opentelemetry.context import get_value
 from opentelemetry.trace import SpanKind
 
-from . import emit, semconv
+from . import method_runs, semconv
 from .call import Part, Value
 from .fields import field
+from .method_runs import MethodRun
 from .runs import IN_RETRIEVAL, Run
-from .safely import safely
 from .spec import Wrapper
-from .wrapping import Observation, wrapped
 
 __all__ = ["Operation", "Server", "argument", "document", "observed", "server_of", "wrappers"]
 
@@ -55,64 +53,39 @@ class Operation(NamedTuple):
     """From the result: what was found, as `document` gives each; or only how many, where rows are fetched later."""
 
 
-class _Observed:
+def _run(system: str, operation: Operation) -> Run:
     """The span of one operation."""
+    facts: dict[str, Value] = {semconv.DB_SYSTEM: system, semconv.DB_OPERATION: operation.verb}
+    if operation.collection:
+        facts[semconv.DB_COLLECTION] = operation.collection
+    if operation.namespace:
+        facts[semconv.DB_NAMESPACE] = operation.namespace
+    if operation.server is not None:
+        facts[semconv.SERVER_ADDRESS] = operation.server.address
+        if operation.server.port:
+            facts[semconv.SERVER_PORT] = operation.server.port
+    kind = SpanKind.INTERNAL if operation.server is None else SpanKind.CLIENT
+    if not operation.is_search or get_value(IN_RETRIEVAL):
+        name = f"{operation.verb} {operation.collection}".rstrip()
+        return Run("", operation.collection, facts, kind=kind, span_name=name)
+    if operation.collection:
+        facts[semconv.DATA_SOURCE_ID] = operation.collection
+    if operation.top_k is not None:
+        facts[semconv.RETRIEVAL_TOP_K] = operation.top_k
+    run = Run(semconv.RETRIEVAL, operation.collection, facts, kind=kind)
+    if operation.query and run.content is not None:
+        run.content.write_text(semconv.RETRIEVAL_QUERY, operation.query)
+    return run
 
-    __slots__ = ("_operation", "run")
 
-    def __init__(self, system: str, operation: Operation) -> None:
-        self._operation = operation
-        facts: dict[str, Value] = {semconv.DB_SYSTEM: system, semconv.DB_OPERATION: operation.verb}
-        if operation.collection:
-            facts[semconv.DB_COLLECTION] = operation.collection
-        if operation.namespace:
-            facts[semconv.DB_NAMESPACE] = operation.namespace
-        if operation.server is not None:
-            facts[semconv.SERVER_ADDRESS] = operation.server.address
-            if operation.server.port:
-                facts[semconv.SERVER_PORT] = operation.server.port
-        kind = SpanKind.INTERNAL if operation.server is None else SpanKind.CLIENT
-        if operation.is_search and not get_value(IN_RETRIEVAL):
-            if operation.collection:
-                facts[semconv.DATA_SOURCE_ID] = operation.collection
-            if operation.top_k is not None:
-                facts[semconv.RETRIEVAL_TOP_K] = operation.top_k
-            self.run = Run(semconv.RETRIEVAL, operation.collection, facts, kind=kind)
-        else:
-            name = f"{operation.verb} {operation.collection}".rstrip()
-            self.run = Run("", operation.collection, facts, kind=kind, span_name=name)
-        if operation.query and self.run.content is not None and self.run.operation:
-            self.run.content.write_text(semconv.RETRIEVAL_QUERY, operation.query)
-
-    @contextmanager
-    def current(self) -> Iterator[None]:
-        """Our span is the current one inside."""
-        token = _inside.set(True)
-        try:
-            with self.run.current():
-                yield
-        finally:
-            _inside.reset(token)
-
-    def saw(self, item: Any) -> None:
-        """No store gives its results one by one."""
-
-    def returned(self, result: Any) -> None:
-        """Read the result, and end the span."""
-        if self._operation.found is not None and self.run.is_recording:
-            with safely("reading what a store found"):
-                self._read(self._operation.found(result))
-        self.run.end()
-
-    def _read(self, found: Sequence[Part] | int) -> None:
-        run = self.run
+def _reader(find: Callable[[Any], Sequence[Part] | int]) -> Callable[[Run, Any], None]:
+    def read(run: Run, result: Any) -> None:
+        found = find(result)
         run.found[semconv.RETRIEVAL_COUNT] = found if isinstance(found, int) else len(found)
         if run.content is not None and run.operation and not isinstance(found, int):
             run.content.write(semconv.RETRIEVAL_DOCUMENTS, list(found))
 
-    def end(self, error: BaseException | None = None) -> None:
-        """End the span."""
-        self.run.end(error)
+    return read
 
 
 Describe = Callable[[tuple[Any, ...], Mapping[str, Any]], Operation | None]
@@ -122,15 +95,14 @@ Describe = Callable[[tuple[Any, ...], Mapping[str, Any]], Operation | None]
 def observed(system: str, describe: Describe) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What makes the replacement of a store's method. `system` is the conventions' `db.system.name`."""
 
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
-        if emit.active() is None or _inside.get():
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> MethodRun | None:
+        operation = describe(args, kwargs)
+        if operation is None:
             return None
-        with safely("seeing a vector store"):
-            operation = describe(args, kwargs)
-            return None if operation is None else _Observed(system, operation)
-        return None
+        read = None if operation.found is None else _reader(operation.found)
+        return MethodRun(_run(system, operation), read, _inside)
 
-    return lambda original: wrapped(original, begin)
+    return method_runs.observed(begin, _inside)
 
 
 def wrappers(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, Protocol
 
-__all__ = ["Observation", "Observe", "wrapped"]
+__all__ = ["Observation", "Observe", "Unseen", "wrapped"]
 
 
 class Observation(Protocol):
@@ -25,6 +25,26 @@ class Observation(Protocol):
 
     def end(self, error: BaseException | None = None) -> None:
         """The run ended; `GeneratorExit` (the reader left) is no error."""
+
+
+class Unseen(AbstractContextManager[None]):
+    """An observation that sees nothing, and a base of those that see little."""
+
+    def current(self) -> AbstractContextManager[None]:
+        """Nothing is in force."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The end of `current`."""
+
+    def saw(self, item: Any) -> None:
+        """Not kept."""
+
+    def returned(self, result: Any) -> None:
+        """Not read."""
+
+    def end(self, error: BaseException | None = None) -> None:
+        """There is no span."""
 
 
 Observe = Callable[[tuple[Any, ...], dict[str, Any]], Observation | None]
@@ -139,23 +159,5 @@ def _agenerate(observe: Observe, function: Callable[..., Any]) -> Callable[..., 
     return agenerate
 
 
-class _Unseen(AbstractContextManager[None]):
-    """There is no `yield from` in an async generator."""
-
-    def current(self) -> AbstractContextManager[None]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def saw(self, item: Any) -> None:
-        return None
-
-    def returned(self, result: Any) -> None:
-        return None
-
-    def end(self, error: BaseException | None = None) -> None:
-        return None
-
-
-_UNSEEN = _Unseen()
+_UNSEEN = Unseen()
+"""There is no `yield from` in an async generator."""

@@ -9,10 +9,11 @@ import orjson
 
 from .. import semconv
 from ..call import Reading, Request
-from ..fields import members
+from ..fields import members, plain
 from ..parts import as_list
+from ..sampling import read_stops
 from ..spec import Delta
-from ..stainless import given, merged, plain, read_error_body
+from ..stainless import given, merged, read_error_body
 from .chunks import finish_choices, finish_reason, fold_choices, fold_text
 from .dialects import count_server_tools, read_breakdown, read_x_groq
 from .messages import chat_message, text_size, tool_definitions
@@ -56,11 +57,7 @@ class Chat:
             found[semconv.OPENAI_API_TYPE] = self.api_type
         if kwargs.get("n") not in (None, 1) and isinstance(kwargs["n"], int):
             found[semconv.REQUEST_CHOICE_COUNT] = kwargs["n"]
-        stop = kwargs.get("stop")
-        if isinstance(stop, str):
-            found[semconv.REQUEST_STOP_SEQUENCES] = [stop]
-        elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
+        read_stops(found, kwargs.get("stop"))
         if effort := plain(kwargs.get("reasoning_effort")):
             found[semconv.REQUEST_REASONING_LEVEL] = effort
         if kind := output_type(kwargs.get("response_format")):

@@ -12,6 +12,7 @@ from ..call import Message, Reading, Request
 from ..estimate import size_of
 from ..fields import field
 from ..parts import as_list, text
+from ..sampling import read_stops
 from ..spec import Delta
 from ..stainless import merged, read_error_body
 from .chat import read_attributes
@@ -31,11 +32,7 @@ class Completions:
         request = read_common(kwargs)
         if kwargs.get("n") not in (None, 1) and isinstance(kwargs["n"], int):
             request.attributes[semconv.REQUEST_CHOICE_COUNT] = kwargs["n"]
-        stop = kwargs.get("stop")
-        if isinstance(stop, str):
-            request.attributes[semconv.REQUEST_STOP_SEQUENCES] = [stop]
-        elif isinstance(stop, list | tuple) and all(isinstance(one, str) for one in stop):
-            request.attributes[semconv.REQUEST_STOP_SEQUENCES] = list(stop)
+        read_stops(request.attributes, kwargs.get("stop"))
         if request.stream:
             request.input_chars = text_size(kwargs.get("prompt"))
         return request

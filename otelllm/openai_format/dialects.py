@@ -7,9 +7,8 @@ from typing import Any
 
 from ..call import Part, Reading, Usage
 from ..capture import blob
-from ..fields import field, members
+from ..fields import field, members, plain
 from ..parts import arguments_of, as_list, plain_data
-from ..stainless import plain
 from .usage import merge_usage, read_usage
 
 __all__ = ["count_server_tools", "fold_server_tools", "read_breakdown", "read_x_groq", "reference", "server_tool_parts",

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import semconv
 from ..call import Reading, Request
+from ..fields import plain
 from ..parts import as_list, text
-from ..stainless import merged, plain, read_error_body
+from ..stainless import merged, read_error_body
 from ..whole import Whole
 from .chat import read_attributes
 from .parameters import read_common

@@ -8,9 +8,10 @@ from typing import Any
 from .. import semconv
 from ..call import Message, Part, Reading, Request, Usage
 from ..capture import blob
+from ..fields import plain
 from ..parts import as_list, text
 from ..spec import Delta
-from ..stainless import merged, plain, read_error_body
+from ..stainless import merged, read_error_body
 from .parameters import read_common
 from .uploads import picture_type_of, upload_parts
 from .usage import merge_usage, read_usage

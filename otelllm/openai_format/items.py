@@ -6,8 +6,8 @@ from typing import Any
 
 from ..call import Message, Part
 from ..fields import field
-from ..parts import as_list, text, tool_call
-from .messages import content_parts, plain_data
+from ..parts import as_list, plain_data, text, tool_call
+from .messages import content_parts
 
 __all__ = ["input_messages", "output_parts"]
 

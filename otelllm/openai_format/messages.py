@@ -13,7 +13,7 @@ from ..fields import field, members
 from ..parts import as_list, text, tool_call
 from .dialects import reference, server_tool_parts, thought
 
-__all__ = ["chat_message", "content_parts", "data_url", "plain_data", "text_size", "tool_definitions"]
+__all__ = ["chat_message", "content_parts", "data_url", "text_size", "tool_definitions"]
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/L16", "flac": "audio/flac", "opus": "audio/opus"}
 
@@ -161,9 +161,3 @@ def tool_definitions(tools: Iterable[Any]) -> list[Part]:
                 definition[name] = value
         made.append(definition)
     return made
-
-
-def plain_data(value: Any) -> Any:
-    """An SDK object as plain data, under the names that it has on the wire."""
-    dump = getattr(value, "model_dump", None)
-    return dump(mode="json", by_alias=True, exclude_none=True, warnings=False) if callable(dump) else value

@@ -7,11 +7,11 @@ from typing import Any
 
 from .. import semconv
 from ..call import Part, Reading, Request
-from ..parts import as_list
+from ..parts import as_list, plain_data
 from ..stainless import merged, read_error_body
 from ..whole import Whole
 from .chat import read_attributes
-from .messages import content_parts, plain_data
+from .messages import content_parts
 from .parameters import read_common
 
 __all__ = ["MODERATIONS"]

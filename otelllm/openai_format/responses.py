@@ -10,10 +10,10 @@ import orjson
 from .. import semconv
 from ..call import Message, Part, Reading, Request
 from ..estimate import size_of
-from ..fields import field
+from ..fields import field, plain
 from ..parts import as_list, text, tool_call
 from ..spec import Delta
-from ..stainless import merged, plain, read_error_body
+from ..stainless import merged, read_error_body
 from .chat import output_type, read_attributes
 from .items import input_messages, output_parts
 from .messages import content_parts, text_size, tool_definitions

@@ -12,10 +12,10 @@ from ..blobs import kept_in
 from ..bodies import Body
 from ..call import Part, Reading, Request
 from ..capture import blob
-from ..fields import decoded
+from ..fields import decoded, plain
 from ..parts import text
 from ..spec import Delta
-from ..stainless import merged, plain, read_error_body
+from ..stainless import merged, read_error_body
 from .parameters import read_common
 from .usage import merge_usage, read_usage
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from .. import semconv
 from ..call import Reading, Request
-from ..fields import members
+from ..fields import members, plain
 from ..parts import text
 from ..spec import Delta
-from ..stainless import merged, plain, read_error_body
+from ..stainless import merged, read_error_body
 from .dialects import read_x_groq
 from .parameters import read_common
 from .uploads import upload_parts

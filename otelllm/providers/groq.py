@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..hosts import endpoint_of
 from ..openai_format.batches import BATCHES
 from ..openai_format.chat import Chat
 from ..openai_format.embeddings import EMBEDDINGS
 from ..openai_format.speech import SPEECH
 from ..openai_format.transcriptions import TRANSCRIPTIONS
-from ..spec import Endpoint
 from ..stainless import Stainless, pair
 
 __all__ = ["PROVIDER"]
@@ -20,7 +16,7 @@ _AUDIO = "groq.resources.audio"
 
 class _Groq(Stainless):
     name = "groq"
-    package = "groq"
+    package = owner = "groq"
     oldest = "0.9"
     newest = "1.7"
     methods = (
@@ -33,9 +29,6 @@ class _Groq(Stainless):
         *pair("groq.resources.batches", "Batches.retrieve", BATCHES, optional=True),
     )
     parse_hooks = ("groq._response:BaseAPIResponse._parse",)
-
-    def endpoint(self, instance: Any) -> Endpoint:
-        return endpoint_of(instance._client.base_url, "groq")
 
 
 PROVIDER = _Groq()

@@ -108,3 +108,16 @@ def test_another_version_is_warned_of_once_and_watched(
     expected = f"madeup {version} is {how} than the versions that otelllm was tested with (1.2 to 2.5)"
     assert [line.partition(":")[0] for line in said] == ([expected] if how else [])
     assert package.ask() == "seen"
+
+
+@pytest.mark.parametrize("folder", [providers, frameworks], ids=["providers", "frameworks"])
+def test_a_file_is_loaded_where_what_it_watches_is_here(folder: Any) -> None:
+    """The packages by which that is decided are those of its targets."""
+    for one in folder.found():
+        module = type(one).__module__.removeprefix(f"{folder.__name__}.").partition(".")[0]
+        tables = [*getattr(one, "methods", ()), *getattr(one, "hooks", ())]
+        roots = {table.target.partition(":")[0].partition(".")[0] for table in tables}
+        assert set(folder.WATCHED.get(module, (module,))) == roots
+    names = {one.name for one in folder.installed()}
+    assert names <= {one.name for one in folder.found()}
+    assert folder is not providers or "openai" in names

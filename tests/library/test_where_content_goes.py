@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
+import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import fsspec
 import openai
 import pytest
 from google import genai
@@ -21,7 +26,7 @@ from otelllm.errors import BadConfig
 from otelllm.prefixes import prefix_hashes
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from telemetry import Telemetry
     from wire.server import Provider
@@ -35,54 +40,54 @@ def _ask(provider: Provider, messages: Any = QUESTION, **more: Any) -> Any:
         return client.chat.completions.create(model="gpt-4o-mini", messages=messages, **more)
 
 
+PLUGIN = """
 class Recorder:
-    """A completion hook as somebody would write one."""
+    seen = []
 
-    seen: list[dict[str, Any]]
+    def __init__(self):
+        Recorder.seen.clear()
 
-    def __init__(self) -> None:
-        Recorder.seen = []
-
-    def on_completion(self, **told: Any) -> None:
+    def on_completion(self, **told):
         told["span"].set_attribute("gen_ai.input.messages_ref", "there")
         Recorder.seen.append(told)
 
 
-class Broken(Recorder):
-    """One that fails."""
-
-    def on_completion(self, **told: Any) -> None:
+class Broken:
+    def on_completion(self, **told):
         raise RuntimeError("no room")
 
 
-class Entry:
-    """An entry point."""
-
-    def __init__(self, name: str, hook: Any) -> None:
-        self.name, self._hook = name, hook
-
-    def load(self) -> Any:
-        return self._hook
+def unmakable():
+    raise RuntimeError("no configuration")
+"""
 
 
 @pytest.fixture
-def hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [Entry("recorder", Recorder), Entry("broken", Broken)]
-    monkeypatch.setattr("otelllm.completion_hook.entry_points", lambda group: entries)
+def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A package with hooks, installed as somebody's would be: its module, and its entry points beside it."""
+    (tmp_path / "content_hooks.py").write_text(PLUGIN)
+    folder = tmp_path / "content_hooks-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: content-hooks\nVersion: 1.0\n")
+    names = {"recorder": "Recorder", "broken": "Broken", "unmakable": "unmakable"}
+    lines = [f"{name} = content_hooks:{what}" for name, what in names.items()]
+    (folder / "entry_points.txt").write_text("\n".join(["[opentelemetry_genai_completion_hook]", *lines]))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module("content_hooks")
+    del sys.modules["content_hooks"]
 
 
-@pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize(
     ("capture", "address"), [("off", "[redacted:email]"), ("redacted", "[redacted:email]"), ("full", "anna@")]
 )
 def test_a_completion_hook_gets_the_conventions_classes(
-    otel: Telemetry, answering: Provider, monkeypatch: pytest.MonkeyPatch, capture: str, address: str
+    otel: Telemetry, answering: Provider, hooks: Any, monkeypatch: pytest.MonkeyPatch, capture: str, address: str
 ) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK", "recorder")
     otel.instrument(capture=capture)
     tools: Any = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
     _ask(answering, tools=tools)
-    (told,) = Recorder.seen
+    (told,) = hooks.Recorder.seen
     assert isinstance(told["inputs"][0], conventions.InputMessage)
     assert address.strip("[]").split(":")[0] in told["inputs"][0].parts[0].content
     assert isinstance(told["outputs"][0].parts[0], conventions.TextPart)
@@ -92,7 +97,7 @@ def test_a_completion_hook_gets_the_conventions_classes(
 
 
 @pytest.mark.usefixtures("hooks")
-@pytest.mark.parametrize("name", ["broken", "missing"])
+@pytest.mark.parametrize("name", ["broken", "unmakable", "missing"])
 def test_a_hook_that_fails_costs_nothing_else(
     otel: Telemetry, answering: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
@@ -102,6 +107,37 @@ def test_a_hook_that_fails_costs_nothing_else(
     _ask(answering)
     assert semconv.INPUT_MESSAGES in otel.attributes
     assert "completion hook" in caplog.text or "COMPLETION_HOOK" in caplog.text
+
+
+def test_opentelemetrys_own_hook_uploads(
+    otel: Telemetry, answering: Provider, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """opentelemetry-util-genai's `upload`: files by fsspec, references on the span."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK", "upload")
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH", str(tmp_path))
+    otel.instrument()
+    _ask(answering)
+    (reference,) = [str(value) for name, value in otel.attributes.items() if name == "gen_ai.input.messages_ref"]
+    file = Path(reference.removeprefix("file://"))
+    for _ in range(500):
+        if file.is_file() and file.read_text().strip():
+            break
+        threading.Event().wait(0.01)
+    assert "[redacted:email]" in file.read_text()
+
+
+def test_blobs_go_where_fsspec_goes(otel: Telemetry, answering: Provider) -> None:
+    files_in_memory = fsspec.filesystem("memory")
+    otel.instrument(policy={"capture": {"content": "full", "blobs": "memory://pictures"}}, capture=None)
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}}
+    for _ in range(2):
+        _ask(answering, [{"role": "user", "content": [picture]}])
+    assert otelllm.flush()
+    (path,) = files_in_memory.ls("/pictures", detail=False)
+    assert files_in_memory.cat(path) == base64.b64decode(PICTURE)
+    (part,) = json.loads(str((otel.spans[0].attributes or {})[semconv.INPUT_MESSAGES]))[0]["parts"]
+    assert part["uri"] == f"memory://pictures/{path.rpartition('/')[2]}"
+    files_in_memory.rm("/pictures", recursive=True)
 
 
 def test_blobs_are_stored_once_by_their_hash(otel: Telemetry, answering: Provider, tmp_path: Path) -> None:

@@ -13,14 +13,15 @@ from typing import Any
 
 from opentelemetry.context import create_key, get_value, set_value
 
-from ... import emit, semconv
+from ... import emit, method_runs, semconv
 from ...call import Part, Value
 from ...enclosing import apart
 from ...fields import field
+from ...method_runs import MethodRun
 from ...parts import arguments_of, as_list, plain_data, text
 from ...runs import Run
 from ...safely import safely
-from ...wrapping import Observation, wrapped
+from ...wrapping import Observation
 from .models import MODEL_OPEN
 
 __all__ = [
@@ -38,15 +39,14 @@ _SAME = create_key("otelllm-crewai-step")
 _call_id: ContextVar[str | None] = ContextVar("otelllm-crewai-call-id", default=None)
 
 
-class _Step:
-    """A run around one of CrewAI's methods; an observation."""
+class _Step(MethodRun):
+    """A run around one of CrewAI's methods."""
 
-    __slots__ = ("_read", "run")
+    __slots__ = ()
 
     def __init__(self, run: Run, same: object, read: Read | None = None) -> None:
         run.context = set_value(_SAME, same, run.context)
-        self.run = run
-        self._read = read
+        super().__init__(run, read)
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -59,32 +59,10 @@ class _Step:
             _call_id.reset(call)
             MODEL_OPEN.reset(model)
 
-    def saw(self, item: Any) -> None:
-        """None of these methods yields."""
-
-    def returned(self, result: Any) -> None:
-        """The step ended well."""
-        if self._read is not None and self.run.is_recording:
-            with safely("reading the result of a CrewAI step"):
-                self._read(self.run, result)
-        self.run.end()
-
-    def end(self, error: BaseException | None = None) -> None:
-        """It failed."""
-        self.run.end(error)
-
 
 def observed(begin: Begin) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Makes of a method one whose calls `begin(self, args, kwargs)` sees; `args` has `self` in front."""
-
-    def observe(args: Arguments, kwargs: Named) -> Observation | None:
-        if emit.active() is None or not args:
-            return None
-        with safely("beginning a CrewAI step"):
-            return begin(args[0], args, kwargs)
-        return None
-
-    return lambda original: wrapped(original, observe)
+    return method_runs.observed(lambda args, kwargs: begin(args[0], args, kwargs) if args else None)
 
 
 def _argument(args: Arguments, kwargs: Named, place: int, name: str) -> Any:

@@ -16,6 +16,7 @@ from ...fields import field
 from ...json_tree import plain
 from ...parts import as_list, text
 from ...runs import Run
+from ...sampling import FLOATS, read_numbers, read_stops
 from ...spec import Delta
 from .messages import as_message, as_text, is_message, messages_of, tool_definitions
 
@@ -39,12 +40,6 @@ _PROVIDERS = {
     "xai": "x_ai",
 }
 """LangChain's words for providers, where the conventions have others."""
-_NUMBERS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "top_p": semconv.REQUEST_TOP_P,
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
-}
 _INTEGERS = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
     "max_completion_tokens": semconv.REQUEST_MAX_TOKENS,
@@ -52,7 +47,6 @@ _INTEGERS = {
     "max_new_tokens": semconv.REQUEST_MAX_TOKENS,
     "num_predict": semconv.REQUEST_MAX_TOKENS,
     "seed": semconv.REQUEST_SEED,
-    "top_k": semconv.REQUEST_TOP_K,
 }
 _FINISH = {
     "end_turn": "stop",
@@ -91,17 +85,8 @@ class Asked:
             params.get("model") or params.get("model_name") or params.get("model_id") or metadata.get("ls_model_name")
         )
         request.model = str(model) if model else None
-        for name, attribute in _NUMBERS.items():
-            value = params.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                request.attributes[attribute] = float(value)
-        for name, attribute in _INTEGERS.items():
-            value = params.get(name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                request.attributes[attribute] = value
-        stop = params.get("stop")
-        if stop:
-            request.attributes[semconv.REQUEST_STOP_SEQUENCES] = [stop] if isinstance(stop, str) else list(stop)
+        read_numbers(request.attributes, params.get, FLOATS, _INTEGERS)
+        read_stops(request.attributes, params.get("stop"))
         choices = params.get("n")
         if isinstance(choices, int) and choices != 1:
             request.attributes[semconv.REQUEST_CHOICE_COUNT] = choices

@@ -9,14 +9,15 @@ from typing import Any
 
 from opentelemetry.context import Context, create_key, get_value, set_value
 
-from ... import emit, semconv
+from ... import semconv
 from ...call import Call, Request, Value
 from ...fields import field
+from ...method_runs import MethodRun, observed
 from ...model_calls import ModelCall
 from ...observed import read_documents
 from ...runs import IN_RETRIEVAL, Run
 from ...safely import safely
-from ...wrapping import Observation, wrapped
+from ...wrapping import Observation, Unseen
 from .families import family
 
 __all__ = ["Found", "embeddings", "rerankers", "stores"]
@@ -45,7 +46,7 @@ def _family(module: ModuleType, name: str, names: str, observe: _Observe, *, cla
     base = getattr(module, name, None)
     if not isinstance(base, type):
         return f"{name} is not in this version"
-    return family(base, names, lambda original: wrapped(original, observe), classes=classes)
+    return family(base, names, observed(observe), classes=classes)
 
 
 _Observe = Callable[[tuple[Any, ...], dict[str, Any]], Observation | None]
@@ -84,20 +85,16 @@ class Found:
 
 
 def _search(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
-    if emit.active() is None:
-        return None
-    with safely("seeing a search"):
-        query = kwargs.get("query", args[1] if len(args) > 1 else None)
-        asked = kwargs.get("k", args[2] if len(args) > 2 else None)
-        top_k = asked if isinstance(asked, int) else None
-        if get_value(IN_RETRIEVAL):  # a part of that retrieval: only what it adds is seen
-            outer = get_value(_FOUND)
-            return _Part(outer, top_k) if isinstance(outer, Found) else None
-        return _Search(type(args[0]).__name__, query, top_k)
-    return None
+    query = kwargs.get("query", args[1] if len(args) > 1 else None)
+    asked = kwargs.get("k", args[2] if len(args) > 2 else None)
+    top_k = asked if isinstance(asked, int) else None
+    if get_value(IN_RETRIEVAL):  # a part of that retrieval: only what it adds is seen
+        outer = get_value(_FOUND)
+        return _Part(outer, top_k) if isinstance(outer, Found) else None
+    return _Search(type(args[0]).__name__, query, top_k)
 
 
-class _Part(AbstractContextManager[None]):
+class _Part(Unseen):
     """A search inside a retrieval that has a span."""
 
     def __init__(self, outer: Found, top_k: int | None) -> None:
@@ -105,59 +102,34 @@ class _Part(AbstractContextManager[None]):
         if top_k is not None:
             outer.top_k = top_k
 
-    def current(self) -> AbstractContextManager[None]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def saw(self, item: Any) -> None:
-        return None
-
     def returned(self, result: Any) -> None:
         with safely("reading a search's result"):
             self._outer.saw(result)
 
-    def end(self, error: BaseException | None = None) -> None:
-        return None
 
-
-class _Search:
+class _Search(MethodRun):
     """A search of a vector store that nobody above tells of."""
 
+    __slots__ = ("_found",)
+
     def __init__(self, name: str, query: Any, top_k: int | None) -> None:
-        self._found = Found()
         facts: dict[str, Value] = {} if top_k is None else {semconv.RETRIEVAL_TOP_K: top_k}
-        self._run = Run(semconv.RETRIEVAL, name, facts)
-        self._run.context = self._found.below(self._run.context)
-        if self._run.content is not None and isinstance(query, str):
-            self._run.content.write_text(semconv.RETRIEVAL_QUERY, query)
+        super().__init__(Run(semconv.RETRIEVAL, name, facts), self._read_found)
+        self._found = Found()
+        self.run.context = self._found.below(self.run.context)
+        if self.run.content is not None and isinstance(query, str):
+            self.run.content.write_text(semconv.RETRIEVAL_QUERY, query)
 
-    def current(self) -> AbstractContextManager[None]:
-        return self._run.current()
-
-    def saw(self, item: Any) -> None:
-        return None
-
-    def returned(self, result: Any) -> None:
-        with safely("reading a search's result"):
-            self._found.saw(result)
-            self._found.read(self._run, result)
-        self._run.end()
-
-    def end(self, error: BaseException | None = None) -> None:
-        self._run.end(error)
+    def _read_found(self, run: Run, result: Any) -> None:
+        self._found.saw(result)
+        self._found.read(run, result)
 
 
 def _embed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
-    if emit.active() is None:
-        return None
-    with safely("seeing an embedding"):
-        return _Embedding(args[0])
-    return None
+    return _Embedding(args[0])
 
 
-class _Model:
+class _Model(Unseen):
     """A call of a model class; an SDK's call below has the span."""
 
     def __init__(self, instance: Any, operation: str) -> None:
@@ -166,9 +138,6 @@ class _Model:
 
     def current(self) -> AbstractContextManager[None]:
         return self.model_call.around()
-
-    def saw(self, item: Any) -> None:
-        return None
 
     def returned(self, result: Any) -> None:
         self.model_call.end(lambda call: self.read(call, result))
@@ -191,13 +160,9 @@ class _Embedding(_Model):
 
 
 def _rerank(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Observation | None:
-    if emit.active() is None:
-        return None
-    with safely("seeing a reranking"):
-        given = kwargs.get("documents", args[1] if len(args) > 1 else ())
-        query = kwargs.get("query", args[2] if len(args) > 2 else None)
-        return _Reranking(args[0], given, query)
-    return None
+    given = kwargs.get("documents", args[1] if len(args) > 1 else ())
+    query = kwargs.get("query", args[2] if len(args) > 2 else None)
+    return _Reranking(args[0], given, query)
 
 
 class _Reranking(_Model):

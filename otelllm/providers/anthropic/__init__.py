@@ -10,8 +10,9 @@ from typing import Any
 from ...call import Request
 from ...fields import field
 from ...hosts import endpoint_of
+from ...http_clients import http_library, is_asynchronous, is_timeout, offline
 from ...spec import Endpoint, Method, Surface
-from ...stainless import Stainless, http_library, is_asynchronous, is_timeout, offline, pair
+from ...stainless import Stainless, pair
 from .batches import BATCHES
 from .messages import MESSAGES, STREAMED_MESSAGES
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
-from ...fields import field
+from ...fields import field, plain
 from ...parts import as_list
-from ...stainless import merged, plain, read_error_body
+from ...stainless import merged, read_error_body
 from ...whole import Whole
 
 __all__ = ["BATCHES"]

@@ -8,10 +8,9 @@ from typing import Any
 
 from ...call import Message, Part, Reading
 from ...estimate import size_of
-from ...fields import members
+from ...fields import members, plain
 from ...parts import arguments_of
 from ...spec import Delta
-from ...stainless import plain
 from .blocks import block_parts
 from .usage import Counts, merge, read_apart, read_counts, tier_of, usage_of
 

@@ -9,21 +9,18 @@ import orjson
 
 from ... import semconv
 from ...call import Message, Reading, Request
-from ...fields import field
+from ...fields import field, plain
 from ...parts import as_list
+from ...sampling import FLOATS, read_numbers, read_stops
 from ...spec import Delta
-from ...stainless import given, merged, plain, read_error_body
+from ...stainless import given, merged, read_error_body
 from .blocks import content_parts, messages_of, tool_definitions
 from .events import STATIC_ID, finish_reason, finish_stream, fold_event
 from .usage import read_apart, read_counts, tier_of, usage_of
 
 __all__ = ["MESSAGES", "STREAMED_MESSAGES"]
 
-_NUMBERS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "top_p": semconv.REQUEST_TOP_P,
-    "top_k": semconv.REQUEST_TOP_K,
-}
+_INTEGERS = {"max_tokens": semconv.REQUEST_MAX_TOKENS}
 _TIERS = {"standard_only": "standard"}
 
 
@@ -37,16 +34,8 @@ class _Messages:
         kwargs = merged(kwargs)
         request = Request(model=plain(kwargs.get("model")), stream=self._is_streamed or kwargs.get("stream") is True)
         found = request.attributes
-        for name, attribute in _NUMBERS.items():
-            value = kwargs.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found[attribute] = float(value)
-        most = kwargs.get("max_tokens")
-        if isinstance(most, int) and not isinstance(most, bool):
-            found[semconv.REQUEST_MAX_TOKENS] = most
-        stops = kwargs.get("stop_sequences")
-        if isinstance(stops, list | tuple) and all(isinstance(one, str) for one in stops):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        read_numbers(found, kwargs.get, FLOATS, _INTEGERS)
+        read_stops(found, kwargs.get("stop_sequences"))
         config = kwargs.get("output_config")
         level = plain(field(config, "effort")) or plain(field(kwargs.get("thinking"), "type"))
         if level:

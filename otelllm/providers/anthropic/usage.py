@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...call import Reading, Usage
-from ...fields import field, members
+from ...fields import count, field, members, plain
 from ...parts import as_list
-from ...stainless import plain
 
 __all__ = ["Counts", "merge", "read_apart", "read_counts", "tier_of", "usage_of"]
 
@@ -26,8 +25,8 @@ _APART = {"advisor_message": "advisor", "compaction": "compaction"}
 
 
 def _keep(counts: Counts, name: str, value: Any) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        counts[name] = value
+    if (told := count(value)) is not None:
+        counts[name] = told
 
 
 def read_counts(usage: Any) -> Counts:
@@ -61,8 +60,8 @@ def read_apart(reading: Reading, usage: Any) -> None:
     reading.shares = [(model, used) for model, used in shares if model is not None]
     counts = dict(own.other or {})
     for _, kind, used in apart:
-        for side, count in (("input_tokens", used.input), ("output_tokens", used.output)):
-            counts[f"{kind}.{side}"] = counts.get(f"{kind}.{side}", 0) + (count or 0)
+        for side, tokens in (("input_tokens", used.input), ("output_tokens", used.output)):
+            counts[f"{kind}.{side}"] = counts.get(f"{kind}.{side}", 0) + (tokens or 0)
     own.other = counts
 
 

@@ -12,9 +12,9 @@ import orjson
 from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...fields import field as of
+from ...fields import plain
 from ...parts import as_list, text, tool_call
 from ...spec import Delta
-from ...stainless import plain
 from .frames import frame
 
 __all__ = ["AGENT"]

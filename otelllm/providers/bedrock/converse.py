@@ -9,10 +9,9 @@ import orjson
 
 from ... import semconv
 from ...call import Message, Reading, Request
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...parts import as_list
 from ...spec import Delta
-from ...stainless import plain
 from .blocks import content_parts, messages_of, text_size, tool_definitions
 from .events import finish_stream, fold_event, read_finish, read_metadata
 from .frames import frame

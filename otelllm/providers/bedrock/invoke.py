@@ -11,9 +11,8 @@ import orjson
 
 from ... import semconv
 from ...call import Reading, Request, Usage
-from ...fields import fields, members
+from ...fields import fields, members, plain
 from ...spec import Delta, Selected, Surface
-from ...stainless import plain
 from .families import FAMILIES, family_of
 from .frames import frame
 from .metadata import forget_static

@@ -9,29 +9,15 @@ import orjson
 
 from ... import semconv
 from ...call import Part, Reading, Request
-from ...fields import field
+from ...fields import field, plain
 from ...parts import as_list, text
-from ...spec import Delta
-from ...stainless import plain
+from ...whole import Whole
 from .metadata import read_answered
 
 __all__ = ["GENERATE", "RERANK", "RETRIEVE"]
 
 
-class _Whole:
-    """What these share: no stream, and no text that one could answer with."""
-
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
-
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
-
-
-class _Retrieve(_Whole):
+class _Retrieve(Whole):
     operation = semconv.RETRIEVAL
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -61,7 +47,7 @@ class _Retrieve(_Whole):
             reading.documents = [_document(one) for one in results]
 
 
-class _Rerank(_Whole):
+class _Rerank(Whole):
     operation = semconv.RERANK
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
@@ -85,7 +71,7 @@ class _Rerank(_Whole):
             reading.documents = [_scored(str(field(one, "index")), field(one, "relevanceScore")) for one in results]
 
 
-class _Generate(_Whole):
+class _Generate(Whole):
     """RetrieveAndGenerate: an answer of a model from what it found; its tokens are not told."""
 
     operation = semconv.CHAT

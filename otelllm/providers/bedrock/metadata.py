@@ -7,8 +7,7 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading
-from ...fields import field
-from ...stainless import plain
+from ...fields import field, plain
 
 __all__ = ["STATIC_ID", "error_type", "forget_static", "headers_of", "read_answered"]
 

@@ -7,21 +7,17 @@ from typing import Any
 
 from ... import semconv
 from ...call import Value
-from ...parts import as_list
-from ...stainless import plain
+from ...fields import plain
+from ...sampling import FLOATS, read_numbers, read_stops
 
 __all__ = ["read_parameters", "tier_of"]
 
-_NUMBERS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
+_FLOATS = {
+    **FLOATS,
     "topP": semconv.REQUEST_TOP_P,
-    "top_p": semconv.REQUEST_TOP_P,
     "p": semconv.REQUEST_TOP_P,
     "topK": semconv.REQUEST_TOP_K,
-    "top_k": semconv.REQUEST_TOP_K,
     "k": semconv.REQUEST_TOP_K,
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
 }
 _INTEGERS = {
     "seed": semconv.REQUEST_SEED,
@@ -38,14 +34,9 @@ def read_parameters(found: dict[str, Value], config: Any) -> None:
     """Sampling parameters of `config`, where it is a dict of them."""
     if not isinstance(config, Mapping):
         return
-    for name, value in config.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if name in _NUMBERS:
-                found[_NUMBERS[name]] = float(value)
-            elif name in _INTEGERS and isinstance(value, int):
-                found[_INTEGERS[name]] = value
-        elif name in _STOPS and (stops := as_list(value)) and all(isinstance(one, str) for one in stops):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+    read_numbers(found, config.get, _FLOATS, _INTEGERS)
+    for name in _STOPS:
+        read_stops(found, config.get(name))
 
 
 def tier_of(service_tier: Any, latency: Any) -> str | None:

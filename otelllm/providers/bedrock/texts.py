@@ -11,12 +11,10 @@ import orjson
 from ... import semconv
 from ...call import Message, Part, Reading, Request, Usage
 from ...estimate import size_of
-from ...fields import field, members
+from ...fields import count, field, members, plain
 from ...parts import as_list, text, tool_call
 from ...spec import Delta, Surface
-from ...stainless import plain
 from .parameters import read_parameters
-from .usage import count
 
 __all__ = ["TEXTS", "text_family"]
 

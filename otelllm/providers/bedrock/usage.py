@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Reading, Usage
+from ...fields import count
 from ...parts import as_list
 
 __all__ = ["fill_usage", "header_counts", "metrics_counts", "read_usage"]
@@ -22,11 +23,6 @@ _METRICS = {
     "cache_read": "cacheReadInputTokenCount",
     "cache_write": "cacheWriteInputTokenCount",
 }
-
-
-def count(value: Any) -> int | None:
-    """A count that the provider gave; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _usage(plain: int | None, output: int | None, read: int | None, write: int | None) -> Usage | None:

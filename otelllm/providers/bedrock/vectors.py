@@ -8,35 +8,24 @@ from typing import Any
 from ... import semconv
 from ...call import Part, Reading, Request, Usage
 from ...capture import blob
-from ...fields import field, members
+from ...fields import count, field, members, plain
 from ...parts import as_list, text
 from ...reranking import read_asked, read_given, read_order
-from ...spec import Delta
-from ...stainless import plain
-from .usage import count
+from ...whole import Whole
 
 __all__ = ["EMBEDDINGS", "IMAGES", "RERANK"]
 
 
-class _NoText:
-    """What all of these share: no stream, and no text to answer with."""
+class _OfModel(Whole):
+    """What all of these share."""
 
     operation: str
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         return Request(model=plain(kwargs.get("model")))
 
-    def fold_chunk(self, reading: Reading, chunk: Any, captures: bool) -> Delta:
-        return 0
 
-    def finish(self, reading: Reading, captures: bool) -> None:
-        return None
-
-    def answer(self, request: Request, text: str) -> bytes | None:
-        return None
-
-
-class _Embeddings(_NoText):
+class _Embeddings(_OfModel):
     """Titan, Cohere, Nova and TwelveLabs."""
 
     operation = semconv.EMBEDDINGS
@@ -88,7 +77,7 @@ def _vector(said: Mapping[str, Any]) -> list[Any] | None:
     return found if isinstance(found, list) and found and isinstance(found[0], int | float) else None
 
 
-class _Rerank(_NoText):
+class _Rerank(_OfModel):
     """Cohere and Amazon."""
 
     operation = semconv.RERANK
@@ -107,7 +96,7 @@ class _Rerank(_NoText):
         read_order(reading, said.get("results"), captures)
 
 
-class _Images(_NoText):
+class _Images(_OfModel):
     """Nova Canvas, Titan and Stability."""
 
     operation = semconv.IMAGE_GENERATION

@@ -16,9 +16,9 @@ from typing import Any
 from ...call import Reading, Request
 from ...generators import stand_in
 from ...hosts import endpoint_of
+from ...http_clients import is_asynchronous, is_timeout, offline
 from ...relay import Relay
 from ...spec import Endpoint, Method, Received, Selected, Surface
-from ...stainless import is_asynchronous, is_timeout, offline
 from .chat import CHAT, CHAT_STREAM
 from .embed import EMBED
 from .legacy_chat import LEGACY_CHAT, LEGACY_CHAT_STREAM

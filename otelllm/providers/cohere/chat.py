@@ -11,13 +11,13 @@ import orjson
 from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...estimate import size_of
-from ...fields import members
+from ...fields import members, plain
 from ...openai_format.chunks import keep
 from ...openai_format.messages import text_size
 from ...parts import as_list, text, tool_call
 from ...spec import Delta
 from .messages import cite, documents_message, input_message, message_parts, tool_definitions
-from .parameters import asked, finish_reason, plain, read_common
+from .parameters import asked, finish_reason, read_common
 from .usage import read_usage
 
 __all__ = ["CHAT", "CHAT_STREAM", "read_finish"]

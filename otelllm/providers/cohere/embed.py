@@ -7,11 +7,11 @@ from typing import Any
 
 from ... import semconv
 from ...call import Message, Reading, Request
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
 from ...whole import Whole
-from .parameters import asked, plain, read_common
+from .parameters import asked, read_common
 from .usage import read_usage
 
 __all__ = ["EMBED"]

@@ -10,12 +10,12 @@ import orjson
 from ... import semconv
 from ...call import Message, Part, Reading, Request
 from ...estimate import size_of
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...parts import as_list, text, tool_call
 from ...spec import Delta
 from .chat import read_finish
 from .messages import cite, documents_message, tool_definitions
-from .parameters import asked, plain, read_common
+from .parameters import asked, read_common
 from .usage import read_usage
 
 __all__ = ["LEGACY_CHAT", "LEGACY_CHAT_STREAM", "read_invocation"]

@@ -10,11 +10,11 @@ import orjson
 from ... import semconv
 from ...call import Reading, Request
 from ...estimate import size_of
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...parts import as_list, text
 from ...spec import Delta
 from .legacy_chat import read_invocation
-from .parameters import asked, finish_reason, plain, read_common
+from .parameters import asked, finish_reason, read_common
 from .usage import read_usage
 
 __all__ = ["GENERATE", "GENERATE_STREAM"]

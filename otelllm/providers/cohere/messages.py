@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 
 from ...call import Message, Part
-from ...fields import field
+from ...fields import field, plain
 from ...openai_format.messages import content_parts as shared_parts
 from ...parts import as_list, text, tool_call
-from .parameters import plain
 
 __all__ = [
     "citation",

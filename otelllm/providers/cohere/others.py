@@ -7,12 +7,12 @@ from typing import Any
 
 from ... import semconv
 from ...call import Part, Reading, Request
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
 from ...whole import Whole
 from .chat import read_finish
-from .parameters import asked, plain, read_common
+from .parameters import asked, read_common
 from .usage import read_usage
 
 __all__ = ["CLASSIFY", "PARSE"]

@@ -7,18 +7,12 @@ from typing import Any
 
 from ... import semconv
 from ...call import Request, Value
-from ...fields import field
-from ...parts import as_list
+from ...fields import field, plain
+from ...sampling import FLOATS, read_numbers, read_stops
 
-__all__ = ["asked", "finish_reason", "plain", "read_common"]
+__all__ = ["asked", "finish_reason", "read_common"]
 
-_FLOATS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "p": semconv.REQUEST_TOP_P,
-    "k": semconv.REQUEST_TOP_K,
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
-}
+_FLOATS = {**FLOATS, "p": semconv.REQUEST_TOP_P, "k": semconv.REQUEST_TOP_K}
 _INTEGERS = {"max_tokens": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}
 _FINISH = {
     "COMPLETE": "stop",
@@ -37,11 +31,6 @@ def finish_reason(own: str) -> str:
     return _FINISH.get(own, own)
 
 
-def plain(value: Any) -> str | None:
-    """`value` where it is a text with something in it."""
-    return value if isinstance(value, str) and value else None
-
-
 def asked(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The body's parameters as they will be sent, without those that the app left out."""
     more = field(kwargs.get("request_options"), "additional_body_parameters")
@@ -53,17 +42,8 @@ def read_common(given: Mapping[str, Any], *, stream: bool = False) -> Request:
     """Model and the parameters that have the same name everywhere; `given` as `asked` gives it."""
     request = Request(model=plain(given.get("model")), stream=stream)
     found: dict[str, Value] = request.attributes
-    for name, attribute in _FLOATS.items():
-        value = given.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[attribute] = float(value)
-    for name, attribute in _INTEGERS.items():
-        value = given.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            found[attribute] = value
-    stops = as_list(given.get("stop_sequences"))
-    if stops and all(isinstance(one, str) for one in stops):
-        found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+    read_numbers(found, given.get, _FLOATS, _INTEGERS)
+    read_stops(found, given.get("stop_sequences"))
     if mode := plain(field(given.get("thinking"), "type")):
         found[semconv.REQUEST_REASONING_LEVEL] = mode
     kind = {"text": "text", "json_object": "json"}.get(field(given.get("response_format"), "type") or "")

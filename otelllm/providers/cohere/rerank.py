@@ -7,10 +7,10 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
-from ...fields import members
+from ...fields import members, plain
 from ...reranking import read_asked, read_given, read_order
 from ...whole import Whole
-from .parameters import asked, plain, read_common
+from .parameters import asked, read_common
 from .usage import read_usage
 
 __all__ = ["RERANK"]

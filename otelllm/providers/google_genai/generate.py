@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
 
 from ... import semconv
 from ...call import Reading, Request
+from ...sampling import FLOATS, read_numbers, read_stops
 from ...spec import Delta
 from .candidates import fold_candidates, made_messages, read_finish
 from .contents import input_messages, system_parts, text_size, tool_definitions
 from .usage import read_usage
 from .values import as_list, item, read_request_id, wire_body, word
 
-__all__ = ["FLOATS", "GENERATE", "GENERATE_STREAM", "INTEGERS", "short_model"]
+__all__ = ["GENERATE", "GENERATE_STREAM", "INTEGERS", "short_model"]
 
-FLOATS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "top_p": semconv.REQUEST_TOP_P,
-    "top_k": semconv.REQUEST_TOP_K,
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
-}
 INTEGERS = {"max_output_tokens": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}
 _OUTPUTS = {"IMAGE": "image", "AUDIO": "speech"}
 
@@ -47,20 +42,11 @@ class _Generate:
         if config is None:
             return request
         found = request.attributes
-        for name, attribute in FLOATS.items():
-            value = item(config, name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found[attribute] = float(value)
-        for name, attribute in INTEGERS.items():
-            value = item(config, name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                found[attribute] = value
+        read_numbers(found, partial(item, config), FLOATS, INTEGERS)
         count = item(config, "candidate_count")
         if isinstance(count, int) and count != 1:
             found[semconv.REQUEST_CHOICE_COUNT] = count
-        stops = as_list(item(config, "stop_sequences"))
-        if stops and all(isinstance(one, str) for one in stops):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        read_stops(found, item(config, "stop_sequences"))
         if level := word(item(item(config, "thinking_config"), "thinking_level")):
             found[semconv.REQUEST_REASONING_LEVEL] = level.lower()
         if kind := _output_type(config):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ... import semconv
 from ...call import Message, Part, Reading, Request, Usage
 from ...capture import blob
+from ...sampling import read_numbers
 from ...whole import Whole
 from .generate import short_model
 from .values import as_list, item, word
@@ -25,9 +27,7 @@ class _Images(Whole):
         count = item(config, "number_of_images")
         if isinstance(count, int) and count != 1:
             request.attributes[semconv.REQUEST_CHOICE_COUNT] = count
-        seed = item(config, "seed")
-        if isinstance(seed, int) and not isinstance(seed, bool):
-            request.attributes[semconv.REQUEST_SEED] = seed
+        read_numbers(request.attributes, partial(item, config), {}, {"seed": semconv.REQUEST_SEED})
         return request
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ A span a request: an answer that is continued is several, each with a usage of i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,9 +17,10 @@ from ...estimate import size_of
 from ...fields import members
 from ...openai_format.messages import tool_definitions
 from ...parts import as_list
+from ...sampling import FLOATS, read_numbers, read_stops
 from ...speakeasy import as_sent, given
 from ...spec import Delta
-from .generate import FLOATS, INTEGERS, short_model
+from .generate import INTEGERS, short_model
 from .steps import Step, input_messages, input_size, step_parts
 from .values import item, word
 
@@ -42,17 +44,8 @@ class _Interactions:
         request = Request(model=short_model(asked.get("model")), stream=asked.get("stream") is True)
         found = request.attributes
         config = asked.get("generation_config")
-        for name, attribute in FLOATS.items():
-            value = item(config, name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found[attribute] = float(value)
-        for name, attribute in INTEGERS.items():
-            value = item(config, name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                found[attribute] = value
-        stops = as_list(item(config, "stop_sequences"))
-        if stops and all(isinstance(one, str) for one in stops):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        read_numbers(found, partial(item, config), FLOATS, INTEGERS)
+        read_stops(found, item(config, "stop_sequences"))
         if level := word(item(config, "thinking_level")):
             found[semconv.REQUEST_REASONING_LEVEL] = level.lower()
         if kind := _output_type(asked):

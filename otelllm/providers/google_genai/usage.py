@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...call import Reading, Usage
+from ...fields import count
 from .values import as_list, word
 
 __all__ = ["read_usage"]
@@ -16,8 +17,7 @@ _TIERS = {
 
 
 def _count(thing: Any, name: str) -> int | None:
-    value = getattr(thing, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return count(getattr(thing, name, None))
 
 
 def _sum(*counts: int | None) -> int | None:

@@ -9,8 +9,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ...call import Request
+from ...fields import plain
+from ...http_clients import is_timeout
 from ...spec import Endpoint, Method, Received, Selected, Surface
-from ...stainless import Stainless, is_timeout, plain
+from ...stainless import Stainless
 from .messages import messages
 from .routes import where
 from .streams import watch

@@ -8,9 +8,8 @@ from typing import Any
 
 from ... import semconv
 from ...call import Cost, Reading, Usage
-from ...fields import field, members
+from ...fields import field, members, plain
 from ...openai_format.usage import read_usage
-from ...stainless import plain
 from .routes import name_of, server_of
 
 __all__ = ["CACHED", "as_cached", "document_usage", "hidden", "own_id", "read_about", "read_cost", "usage_of"]

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from ...fields import plain
 from ...hosts import endpoint_of
 from ...spec import Endpoint
-from ...stainless import plain
 
 __all__ = ["name_of", "server_of", "split", "where"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
-from ...fields import field, fields
+from ...fields import field, fields, plain
 from ...openai_format.chat import Chat, read_attributes
 from ...openai_format.completions import Completions
 from ...openai_format.embeddings import Embeddings
@@ -15,7 +15,6 @@ from ...openai_format.responses import Responses
 from ...parts import as_list
 from ...reranking import read_asked, read_given, read_order
 from ...spec import Delta
-from ...stainless import plain
 from ...whole import Whole
 from .answers import as_cached, document_usage, hidden, own_id, read_about, read_cost, usage_of
 

@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from ...call import Reading, Request
+from ...fields import plain
 from ...hosts import endpoint_of
+from ...http_clients import is_timeout
 from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
-from ...stainless import is_timeout, plain
 from .batches import BATCH
 from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
 from .classifiers import CLASSIFIER

@@ -7,8 +7,8 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
+from ...fields import plain
 from ...speakeasy import as_sent
-from ...stainless import plain
 from .whole import Asked, read_head
 
 __all__ = ["BATCH"]

@@ -9,13 +9,12 @@ import orjson
 
 from ... import semconv
 from ...call import Message, Reading, Request
-from ...fields import fields
+from ...fields import fields, plain
 from ...openai_format.chat import Chat
 from ...openai_format.messages import chat_message, text_size, tool_definitions
 from ...parts import as_list, text
 from ...speakeasy import as_sent, given
 from ...spec import Delta
-from ...stainless import plain
 from .usage import read_counts
 
 __all__ = ["CHAT", "CHAT_STREAM", "FIM", "FIM_STREAM", "STATIC_ID"]

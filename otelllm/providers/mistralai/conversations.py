@@ -10,11 +10,11 @@ import orjson
 from ... import semconv
 from ...call import Reading, Request
 from ...estimate import size_of
+from ...fields import plain
 from ...openai_format.messages import content_parts, text_size, tool_definitions
 from ...parts import as_list, text
 from ...speakeasy import as_sent, given
 from ...spec import Delta
-from ...stainless import plain
 from .chat import CHAT, CHAT_STREAM, STATIC_ID
 from .entries import input_messages, joined, output_parts
 from .usage import read_counts

@@ -7,10 +7,10 @@ from typing import Any
 
 from ... import semconv
 from ...call import Message, Part, Reading, Request, Usage
+from ...fields import plain
 from ...openai_format.messages import content_parts
 from ...parts import as_list, text
 from ...speakeasy import as_sent, given
-from ...stainless import plain
 from .whole import Asked, read_head
 
 __all__ = ["OCR"]

@@ -8,10 +8,10 @@ from typing import Any
 from ... import semconv
 from ...call import Part, Reading, Request
 from ...capture import blob
+from ...fields import plain
 from ...parts import text
 from ...speakeasy import as_sent
 from ...spec import Delta
-from ...stainless import plain
 from .usage import read_counts
 from .whole import Asked, read_head
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Reading, Usage
+from ...fields import count, plain
 from ...openai_format.usage import merge_usage, read_usage
-from ...stainless import plain
 
 __all__ = ["read_counts"]
 
@@ -27,7 +27,7 @@ def read_counts(reading: Reading, counts: Any) -> None:
     _whole_input(usage, counts)
     if usage.cache_read is None:
         # A second spelling of theirs, beside the first.
-        usage.cache_read = _count((counts.get("prompt_token_details") or {}).get("cached_tokens"))
+        usage.cache_read = count((counts.get("prompt_token_details") or {}).get("cached_tokens"))
     if other:
         usage.other = {**(usage.other or {}), **other}
 
@@ -37,7 +37,7 @@ def _whole_input(usage: Usage, counts: Mapping[str, Any]) -> None:
     total alone (seen: 3 of text, 375 of sound, 41 out, 419 in all).
     """
     apart = (counts.get("prompt_audio_seconds"), counts.get("connector_tokens"), usage.audio_input)
-    total = _count(counts.get("total_tokens"))
+    total = count(counts.get("total_tokens"))
     if total is None or usage.input is None or usage.output is None or not any(apart):
         return
     usage.input = max(usage.input, total - usage.output)
@@ -46,14 +46,10 @@ def _whole_input(usage: Usage, counts: Mapping[str, Any]) -> None:
 def _other(counts: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, ours in (("prompt_audio_seconds", "audio_seconds"), ("connector_tokens", "connector_tokens")):
-        if (count := _count(counts.get(name))) is not None:
-            found[ours] = count
+        if (told := count(counts.get(name))) is not None:
+            found[ours] = told
     connectors = counts.get("connectors")
     for name, value in connectors.items() if isinstance(connectors, Mapping) else ():
-        if (count := _count(value)) is not None:
-            found[f"server_tool.{name}"] = count
+        if (told := count(value)) is not None:
+            found[f"server_tool.{name}"] = told
     return found
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...call import Reading, Request
-from ...stainless import plain
+from ...fields import plain
 from ...whole import Whole
 
 __all__ = ["Asked", "read_head"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...call import Reading, Request
 from ...hosts import endpoint_of
+from ...http_clients import is_timeout, offline
 from ...spec import Endpoint, Method, Received, Selected, Surface
-from ...stainless import is_timeout, offline
 from .embed import EMBED
 from .generate import CHAT, GENERATE
 from .systemone import SYSTEM_ONE

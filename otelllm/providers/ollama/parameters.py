@@ -9,16 +9,10 @@ from ... import semconv
 from ...call import Message, Part, Request
 from ...capture import blob
 from ...parts import as_list, text, tool_call
+from ...sampling import FLOATS, read_numbers, read_stops
 
 __all__ = ["image", "input_message", "read_parameters"]
 
-_FLOATS = {
-    "temperature": semconv.REQUEST_TEMPERATURE,
-    "top_p": semconv.REQUEST_TOP_P,
-    "top_k": semconv.REQUEST_TOP_K,
-    "presence_penalty": semconv.REQUEST_PRESENCE_PENALTY,
-    "frequency_penalty": semconv.REQUEST_FREQUENCY_PENALTY,
-}
 _INTEGERS = {"num_predict": semconv.REQUEST_MAX_TOKENS, "seed": semconv.REQUEST_SEED}
 # How the base64 of a picture's first bytes begins.
 _PICTURES = {"iVBORw": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
@@ -31,19 +25,10 @@ def read_parameters(body: Mapping[str, Any]) -> Request:
     found = request.attributes
     options = body.get("options")
     if isinstance(options, Mapping):
-        for name, attribute in _FLOATS.items():
-            value = options.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                found[attribute] = float(value)
-        for name, attribute in _INTEGERS.items():
-            value = options.get(name)
-            # num_predict -1 and -2 mean without end, and to the end of the context
-            if isinstance(value, int) and not isinstance(value, bool) and (value >= 0 or name == "seed"):
-                found[attribute] = value
-        stop = options.get("stop")
-        stops = [stop] if isinstance(stop, str) else as_list(stop)
-        if stops and all(isinstance(one, str) for one in stops):
-            found[semconv.REQUEST_STOP_SEQUENCES] = list(stops)
+        read_numbers(found, options.get, FLOATS, _INTEGERS)
+        if found.get(semconv.REQUEST_MAX_TOKENS, 0) in {-1, -2}:  # without end; to the end of the context
+            del found[semconv.REQUEST_MAX_TOKENS]
+        read_stops(found, options.get("stop"))
     thinks = body.get("think")
     if isinstance(thinks, bool):
         found[semconv.REQUEST_REASONING_LEVEL] = "enabled" if thinks else "disabled"

@@ -9,11 +9,11 @@ import orjson
 
 from ... import semconv
 from ...call import Reading, Request, Usage
-from ...fields import members
+from ...fields import count, members
 from ...parts import text
 from ...whole import Whole
 from .parameters import read_parameters
-from .wire import count, read_end, said_by
+from .wire import read_end, said_by
 
 __all__ = ["SYSTEM_ONE"]
 

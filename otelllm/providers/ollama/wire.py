@@ -9,10 +9,10 @@ from functools import update_wrapper
 from typing import Any
 
 from ...call import Part, Reading, Usage
-from ...fields import members
+from ...fields import count, members
 from ...semconv import SERVER_TIMING
 
-__all__ = ["State", "count", "read_end", "said_by", "state_of", "told_to"]
+__all__ = ["State", "read_end", "said_by", "state_of", "told_to"]
 
 _DURATIONS = {
     "total_duration": "total",
@@ -57,11 +57,6 @@ def said_by(reading: Reading, body: Any) -> Mapping[str, Any]:
     """The JSON of an answer or a chunk; each once, in the order in which they came."""
     told = state_of(reading).told
     return told.popleft() if told else members(body)
-
-
-def count(value: Any) -> int | None:
-    """A count that the server gave; 0 is one."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def read_end(reading: Reading, said: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from ...call import Reading
+from ...fields import plain
 from ...hosts import endpoint_of
 from ...openai_format.batches import BATCHES
 from ...openai_format.chat import CHAT
@@ -19,7 +20,7 @@ from ...openai_format.responses import RESPONSES
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...spec import Endpoint, Method, Received, Surface
-from ...stainless import Stainless, decoded, given, pair, plain
+from ...stainless import Stainless, decoded, given, pair
 from .realtime import client_of, select, watch
 from .realtime_events import SESSIONS
 from .stored import STORED

@@ -20,13 +20,12 @@ from opentelemetry.trace import set_span_in_context
 
 from ... import emit
 from ...call import Call, Ending, Message, Part, Request
-from ...fields import field
+from ...fields import field, plain
 from ...openai_format.messages import content_parts, tool_definitions
 from ...parts import as_list
 from ...relay import Relay, is_cancellation
 from ...safely import safely
 from ...spec import Selected, Surface
-from ...stainless import plain
 from .realtime_events import ANSWERS, HEARD, SESSIONS, SOUND, item_message, read_config
 
 __all__ = ["client_of", "select", "watch"]

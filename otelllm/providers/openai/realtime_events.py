@@ -10,14 +10,13 @@ from typing import Any
 
 from ... import semconv
 from ...call import Message, Part, Reading, Request
-from ...fields import field, fields
+from ...fields import field, fields, plain
 from ...openai_format.items import input_messages, output_parts
 from ...openai_format.messages import content_parts
 from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...openai_format.usage import merge_usage, read_usage
 from ...parts import as_list, text
 from ...spec import Delta
-from ...stainless import plain
 from ...whole import Whole
 
 __all__ = ["ANSWERS", "HEARD", "SESSIONS", "SOUND", "item_message", "read_config"]

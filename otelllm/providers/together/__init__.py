@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ...hosts import endpoint_of
 from ...openai_format.chat import Chat
 from ...openai_format.completions import COMPLETIONS
 from ...openai_format.embeddings import EMBEDDINGS
 from ...openai_format.images import IMAGES
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
-from ...spec import Endpoint
 from ...stainless import Stainless, pair
 from .rerank import RERANK
 
@@ -23,6 +19,7 @@ _AUDIO = "together.resources.audio"
 class _Together(Stainless):
     name = "together"
     package = "together"
+    owner = "together_ai"
     oldest = "2.0"
     newest = "3.1"
     methods = (
@@ -36,9 +33,6 @@ class _Together(Stainless):
         *pair(f"{_AUDIO}.translations", "TranslationsResource.create", TRANSCRIPTIONS),
     )
     parse_hooks = ("together._response:BaseAPIResponse._parse",)
-
-    def endpoint(self, instance: Any) -> Endpoint:
-        return endpoint_of(instance._client.base_url, "together_ai")
 
 
 PROVIDER = _Together()

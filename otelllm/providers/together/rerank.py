@@ -7,10 +7,11 @@ from typing import Any
 
 from ... import semconv
 from ...call import Reading, Request
+from ...fields import plain
 from ...openai_format.chat import read_attributes
 from ...openai_format.usage import merge_usage, read_usage
 from ...reranking import read_asked, read_given, read_order
-from ...stainless import merged, plain, read_error_body
+from ...stainless import merged, read_error_body
 from ...whole import Whole
 
 __all__ = ["RERANK"]

@@ -1,0 +1,40 @@
+"""The HTTP clients of the SDKs, httpx and httpx2: told apart by their classes, and made to answer by themselves."""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["http_library", "is_asynchronous", "is_timeout", "offline"]
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether the SDK, or the HTTP library below it, gave up waiting."""
+    return any(kind.__name__ in {"APITimeoutError", "TimeoutException"} for kind in type(error).__mro__)
+
+
+def is_asynchronous(client: Any) -> bool:
+    """Whether a client of these SDKs is one of the async kind."""
+    return any("Async" in base.__name__ for base in type(client).__mro__)
+
+
+def offline(library: Any, body: bytes, *, streams: bool, asynchronous: bool) -> Any:
+    """An HTTP client of `library` (httpx or httpx2) that answers every request with `body` and sends nothing."""
+    kind = b"text/event-stream" if streams else b"application/json"
+
+    def handler(asked: Any) -> Any:
+        return library.Response(200, headers=[(b"content-type", kind)], content=body, request=asked)
+
+    client = library.AsyncClient if asynchronous else library.Client
+    return client(transport=library.MockTransport(handler))
+
+
+@lru_cache(maxsize=16)
+def http_library(client: Any) -> Any:
+    """httpx or httpx2, whichever the client's class is of: the SDK's own, or one that the app handed in."""
+    for kind in client.__mro__:
+        root = kind.__module__.split(".")[0]
+        if root in {"httpx", "httpx2"}:
+            return sys.modules[root]
+    raise TypeError(f"{client!r} is no httpx client")
