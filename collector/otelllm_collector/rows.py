@@ -130,6 +130,11 @@ class SpanRow:
     dropped_links: int = 0
     parts: int = 0
     """Attributes, events and links that came in: of two versions of one span the one with more is the fuller."""
+    vocabulary: str | None = None
+    """Of a span that foreign names tell: which; several with a comma."""
+    made: str | None = None
+    """Of such a span: JSON text of what they mean in the conventions and has no column ("attributes"), and the columns
+    that hold what they mean ("columns"). Everything else is as it came."""
 
 
 @dataclass(slots=True)

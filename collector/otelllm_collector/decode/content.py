@@ -13,7 +13,7 @@ import orjson
 from ..normalise.genai import CONTENT, TEXT_CONTENT
 from ..rows import Batch, MessageRow
 
-__all__ = ["HasContent", "move_content", "move_text_content"]
+__all__ = ["HasContent", "keep_content", "move_content", "move_text_content"]
 
 
 class HasContent(Protocol):
@@ -28,17 +28,21 @@ class HasContent(Protocol):
 def move_content(batch: Batch, row: HasContent, attributes: dict[str, Any], now_ns: int) -> bool:
     """Move content out of the attributes into the batch's messages; whether there was any."""
     found = False
-    for attribute, column in CONTENT.items():
-        if (value := attributes.pop(attribute, None)) is None:
-            continue
-        found = True
-        content = _structure(value)
-        if column in ("input_hashes", "output_hashes"):
-            messages = content if isinstance(content, list) else [content]
-            setattr(row, column, [_note(batch, "message", message, now_ns) for message in messages])
-        else:
-            setattr(row, column, _note(batch, column.removesuffix("_hash"), content, now_ns))
+    for attribute in CONTENT.keys() & attributes.keys():
+        if (value := attributes.pop(attribute)) is not None:
+            keep_content(batch, row, attribute, _structure(value), now_ns)
+            found = True
     return found
+
+
+def keep_content(batch: Batch, row: HasContent, attribute: str, content: Any, now_ns: int) -> None:
+    """Put a content's structure into the batch's messages, and its hashes into the row."""
+    column = CONTENT[attribute]
+    if column in ("input_hashes", "output_hashes"):
+        messages = content if isinstance(content, list) else [content]
+        setattr(row, column, [_note(batch, "message", message, now_ns) for message in messages])
+    else:
+        setattr(row, column, _note(batch, column.removesuffix("_hash"), content, now_ns))
 
 
 def move_text_content(row: object, attributes: dict[str, Any]) -> None:

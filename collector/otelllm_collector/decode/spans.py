@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otelllm import semconv
 
-from ..normalise.genai import COLUMNS
+from ..normalise import Made, normalise
+from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
+from ..normalise.spec import Foreign
 from ..rows import Batch, SpanRow
-from .content import move_content, move_text_content
+from .content import keep_content, move_content, move_text_content
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
 from .values import plain_attributes, to_json
@@ -32,13 +34,13 @@ def read_spans(request: ExportTraceServiceRequest, batch: Batch, now_ns: int) ->
     for of_resource in request.resource_spans:
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_spans:
-            scope_id = read_scope(batch, of_scope.scope, of_scope.schema_url)
+            scope = _Scope(read_scope(batch, of_scope.scope, of_scope.schema_url), of_scope.scope.name)
             batch.expect(len(of_scope.spans))
             for span in of_scope.spans:
                 if (reason := _fault(span)) is not None:
                     batch.refuse(reason)
                 else:
-                    batch.spans.append(_read_span(batch, span, sender, scope_id, now_ns))
+                    batch.spans.append(_read_span(batch, span, sender, scope, now_ns))
 
 
 def _fault(span: Span) -> str | None:
@@ -57,7 +59,12 @@ def _fault(span: Span) -> str | None:
     return None
 
 
-def _read_span(batch: Batch, span: Span, sender: Sender, scope_id: int, now_ns: int) -> SpanRow:
+class _Scope(NamedTuple):
+    scope_id: int
+    name: str
+
+
+def _read_span(batch: Batch, span: Span, sender: Sender, scope: _Scope, now_ns: int) -> SpanRow:
     attributes = plain_attributes(span.attributes)
     row = SpanRow(
         trace_id=span.trace_id,
@@ -68,7 +75,7 @@ def _read_span(batch: Batch, span: Span, sender: Sender, scope_id: int, now_ns: 
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
         resource_id=sender.resource_id,
-        scope_id=scope_id,
+        scope_id=scope.scope_id,
         received_ns=now_ns,
         service_name=sender.service_name,
         trace_state=span.trace_state or None,
@@ -81,15 +88,59 @@ def _read_span(batch: Batch, span: Span, sender: Sender, scope_id: int, now_ns: 
     if span.HasField("status"):
         row.status = STATUSES.get(span.status.code, str(span.status.code))
         row.status_message = span.status.message or None
-    move_content(batch, row, attributes, now_ns)
-    move_text_content(row, attributes)
-    _fill_columns(row, attributes)
-    row.attributes = to_json(attributes)
-    if span.events:
-        row.events = _read_events(batch, span, row)
+    events = _read_events(batch, span, row) if span.events else []
+    made = normalise(
+        Foreign(
+            name=span.name,
+            scope=scope.name,
+            attributes=attributes,
+            events=events,
+            start_ns=row.start_ns,
+            end_ns=row.end_ns,
+            is_root=row.parent_span_id is None,
+            is_error=row.status == "error",
+        )
+    )
+    if made is None:
+        move_content(batch, row, attributes, now_ns)
+        move_text_content(row, attributes)
+        _fill_columns(row, attributes)
+        row.attributes = to_json(attributes)
+    else:
+        _fill_made(batch, row, attributes, made, now_ns)
+    if events:
+        row.events = to_json(events)
     if span.links:
         row.links = to_json([_link(link) for link in span.links])
     return row
+
+
+def _fill_made(batch: Batch, row: SpanRow, attributes: dict[str, Any], made: Made, now_ns: int) -> None:
+    """Columns from what foreign names mean, and from the conventions' own where those say nothing else; what came
+    stays among the attributes, but for what has moved into a column as it came.
+    """
+    own = {key: value for key, value in attributes.items() if key not in made.attributes}
+    move_content(batch, row, own, now_ns)
+    move_text_content(row, own)
+    _fill_columns(row, own)
+    row.attributes = to_json({key: value for key, value in attributes.items() if key in own or key in made.attributes})
+    columns, rest = [], {}
+    for name, value in made.attributes.items():
+        if value is None:
+            continue
+        if name in CONTENT:
+            keep_content(batch, row, name, value, now_ns)
+            columns.append(CONTENT[name])
+        elif name in TEXT_CONTENT:
+            columns.append(TEXT_CONTENT[name])
+            setattr(row, columns[-1], value if isinstance(value, str) else to_json(value))
+        elif name in COLUMNS:
+            columns.append(COLUMNS[name][0])
+            setattr(row, columns[-1], _coerced(value, COLUMNS[name][1]))
+        else:
+            rest[name] = value
+    row.vocabulary = made.vocabulary
+    row.made = to_json({"columns": columns, "attributes": rest})
 
 
 def _fill_columns(row: SpanRow, attributes: dict[str, Any]) -> None:
@@ -120,7 +171,7 @@ def _coerced(value: Any, kind: type) -> Any:
         return None
 
 
-def _read_events(batch: Batch, span: Span, row: SpanRow) -> str:
+def _read_events(batch: Batch, span: Span, row: SpanRow) -> list[dict[str, Any]]:
     events = []
     for event in span.events:
         attributes = plain_attributes(event.attributes)
@@ -131,7 +182,7 @@ def _read_events(batch: Batch, span: Span, row: SpanRow) -> str:
         if event.dropped_attributes_count:
             record["dropped_attributes"] = event.dropped_attributes_count
         events.append(record)
-    return to_json(events)
+    return events
 
 
 def _link(link: Span.Link) -> dict[str, Any]:

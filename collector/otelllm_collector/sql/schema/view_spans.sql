@@ -45,6 +45,8 @@ select
     status_message,
     error_type,
     attributes::json as attributes, -- those without a column of their own
+    vocabulary,
+    (made::json -> '$.attributes') as normalised, -- what foreign attributes mean, where no column has it
     input_hashes as input_messages,
     output_hashes as output_messages,
     system_hash as system_instructions,

@@ -19,6 +19,7 @@ FILE_NAME = "otelllm.duckdb"
 
 MIGRATIONS: list[tuple[str, ...]] = [
     ("version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics"),
+    ("foreign_spans",),
 ]
 """The objects that each version of the schema adds, in order; a file's version is how many of these it has."""
 

@@ -40,6 +40,7 @@ def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Re
         "events": orjson.loads(row["events"]) if row["events"] else [],
         "links": orjson.loads(row["links"]) if row["links"] else [],
         "trace_state": row["trace_state"],
+        "vocabulary": row["vocabulary"],
         "flags": row["flags"],
         "tool_arguments": _structure(row["tool_arguments"]),
         "tool_result": _structure(row["tool_result"]),
@@ -53,8 +54,12 @@ def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Re
 
 
 def _attributes(row: dict[str, Any]) -> dict[str, Any]:
-    """All that is not content: what has no column, and the columns under their attributes' names."""
+    """All that is not content: what has no column, what foreign names mean, and the columns under their attributes'
+    names. What came under a name stays there.
+    """
     attributes: dict[str, Any] = orjson.loads(row["attributes"])
+    if row["made"]:
+        attributes = {**orjson.loads(row["made"])["attributes"], **attributes}
     for attribute, (column, _) in COLUMNS.items():
         if row[column] is not None:
             attributes.setdefault(attribute, row[column])
