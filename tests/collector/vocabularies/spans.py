@@ -68,7 +68,7 @@ def request_of(spans: list[dict[str, Any]], scope: str | None = None) -> ExportT
             span.parent_span_id = span_ids[given["parent"]]
         status = given.get("status") or {}
         span.status.code = STATUSES.get(status.get("code", 0), status.get("code", 0))
-        span.status.message = status.get("message", "")
+        span.status.message = status.get("message") or ""
         for key, value in given["attributes"].items():
             span.attributes.add(key=key, value=any_value(_plain(value) if isinstance(value, dict) else value))
         for event in given.get("events", ()):
