@@ -7,7 +7,7 @@ AIMOCK := tests/node_modules/@copilotkit/aimock/package.json
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-matrix lint bench soak clean browser node
+.PHONY: help demo test test-matrix lint bench soak native clean browser node
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -15,7 +15,7 @@ help: ## what there is
 demo: .venv/demo ## the example agent on a real local model, the collector and the trace explorer, until Ctrl-C
 	@$(BIN)/otelllm demo
 
-test: .venv/dev browser node ## every test
+test: .venv/dev native browser node ## every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-matrix: .venv/dev node ## frameworks, neighbours, oldest and newest SDKs, each in an environment of its own; ONLY=groq*
@@ -27,14 +27,17 @@ lint: .venv/dev ## format, lint and types
 	$(BIN)/mypy
 	@if [ -f scripts/readme_code.py ]; then $(BIN)/python scripts/readme_code.py; fi
 
-bench: .venv/dev ## every benchmark
+bench: .venv/dev native ## every benchmark
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
 soak: .venv/dev ## memory after 20,000 calls, 10,000 abandoned streams, 100,000 chunks read slowly; at most 30 minutes
 	$(BIN)/python tests/soak
 
+native: .venv/dev ## the collector's hot modules compiled, where there is a C compiler
+	@$(BIN)/python scripts/native.py --if-possible
+
 clean: ## everything that was made here
-	rm -rf .venv .cache tests/node_modules build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv collector/otelllm_collector/_native .cache tests/node_modules build dist .mypy_cache .ruff_cache .pytest_cache
 
 # The newest Python that runs (a version manager may have stand-ins that don't) and can make an environment.
 $(BIN)/python:

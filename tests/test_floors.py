@@ -32,7 +32,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "cli": 12,
     },
     "otelllm_collector": {
-        "config": 0, "questions": 0, "rows": 0, "sql": 0,
+        "config": 0, "native": 0, "questions": 0, "rows": 0, "sql": 0,
         "answers": 1, "arguments": 1, "commits": 1, "enrich": 1, "normalise": 1,
         "decode": 2, "hosts": 2,
         "stores": 3,

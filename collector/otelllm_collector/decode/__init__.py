@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
+from ..native import ours_first
 from ..rows import Batch
+
+__path__ = ours_first(__path__, "decode")
+
 from .logs import read_logs
 from .metrics import read_metrics
 from .spans import read_spans
@@ -14,12 +19,23 @@ __all__ = ["Signal", "Undecodable", "decode"]
 
 Signal = Literal["traces", "metrics", "logs"]
 
-_READERS = {"traces": read_spans, "metrics": read_metrics, "logs": read_logs}
+_READERS: dict[str, Callable[[Any, Batch, int], None]] = {"metrics": read_metrics, "logs": read_logs}
 
 
 def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int) -> Batch:
     """Rows of one export request; `now_ns` is when it came."""
     batch = Batch()
+    if signal != "traces":
+        _READERS[signal](parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse), batch, now_ns)
+        return batch
+    if not is_json:
+        try:
+            read_spans(body, batch, now_ns)
+        except (ValueError, IndexError):  # no protobuf, or some that only its own parser understands
+            batch = Batch()
+        else:
+            return batch
     request = parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse)
-    _READERS[signal](request, batch, now_ns)
+    request.DiscardUnknownFields()
+    read_spans(request.SerializeToString(), batch, now_ns)
     return batch

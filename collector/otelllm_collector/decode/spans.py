@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from google.protobuf.message import Message  # type: ignore[import-untyped]  # protobuf publishes no types
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otelllm import semconv
 
@@ -14,9 +15,10 @@ from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
 from ..normalise.spec import Foreign
 from ..rows import Batch, SpanRow
 from .content import keep_content, move_content, move_text_content
+from .protobuf import WireSpan, read_fields, read_span
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
-from .values import plain_attributes, to_json
+from .values import to_json
 
 __all__ = ["MAX_TIME_NS", "read_spans"]
 
@@ -28,22 +30,43 @@ MAX_TIME_NS = 2**63 - 1
 
 _INTEGER_LIMIT = 2**63
 
+# Field numbers of opentelemetry/proto/trace/v1/trace.proto, ours from read_span down.
+_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 1, 2, 2
+_SENDER, _SCHEMA_URL = 1, 3
 
-def read_spans(request: ExportTraceServiceRequest, batch: Batch, now_ns: int) -> None:
-    """Every good span as a row, every other counted by its reason."""
-    for of_resource in request.resource_spans:
-        sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
-        for of_scope in of_resource.scope_spans:
-            scope = _Scope(read_scope(batch, of_scope.scope, of_scope.schema_url), of_scope.scope.name)
-            batch.expect(len(of_scope.spans))
-            for span in of_scope.spans:
+M = TypeVar("M", bound=Message)
+
+
+def read_spans(body: bytes, batch: Batch, now_ns: int) -> None:
+    """Every good span of a protobuf export request as a row, every other counted by its reason.
+
+    Raises `ValueError` or `IndexError` where the body is no such request, or one that only protobuf itself can read.
+    """
+    for at, end in read_fields(body, 0, len(body), _RESOURCE_SPANS):
+        sender = read_resource(batch, *_sender(body, at, end, Resource))
+        for inner, stop in read_fields(body, at, end, _SCOPE_SPANS):
+            of_scope, url = _sender(body, inner, stop, InstrumentationScope)
+            scope = _Scope(read_scope(batch, of_scope, url), of_scope.name)
+            places = read_fields(body, inner, stop, _SPANS)
+            batch.expect(len(places))
+            for begin, over in places:
+                span = read_span(body, begin, over)
                 if (reason := _fault(span)) is not None:
                     batch.refuse(reason)
                 else:
                     batch.spans.append(_read_span(batch, span, sender, scope, now_ns))
 
 
-def _fault(span: Span) -> str | None:
+def _sender(body: bytes, at: int, end: int, kind: type[M]) -> tuple[M, str]:
+    """The resource of a resource's spans, or the scope of a scope's, and its schema's URL."""
+    made = kind()
+    for begin, over in read_fields(body, at, end, _SENDER):
+        made.MergeFromString(body[begin:over])
+    urls = read_fields(body, at, end, _SCHEMA_URL)
+    return made, body[urls[-1][0] : urls[-1][1]].decode() if urls else ""
+
+
+def _fault(span: WireSpan) -> str | None:
     """Why a span can't be kept."""
     if len(span.trace_id) != 16 or not any(span.trace_id):
         return "trace_id is not 16 bytes that are not all zero"
@@ -51,10 +74,9 @@ def _fault(span: Span) -> str | None:
         return "span_id is not 8 bytes that are not all zero"
     if len(span.parent_span_id) not in (0, 8):
         return "parent_span_id is not 8 bytes"
-    start = span.start_time_unix_nano
-    if not 0 < start <= MAX_TIME_NS or span.end_time_unix_nano > MAX_TIME_NS:
+    if not 0 < span.start_ns <= MAX_TIME_NS or span.end_ns > MAX_TIME_NS:
         return "start or end time is missing or beyond the year 2262"
-    if span.end_time_unix_nano < start:
+    if span.end_ns < span.start_ns:
         return "the span ends before it starts"
     return None
 
@@ -64,31 +86,34 @@ class _Scope(NamedTuple):
     name: str
 
 
-def _read_span(batch: Batch, span: Span, sender: Sender, scope: _Scope, now_ns: int) -> SpanRow:
-    attributes = plain_attributes(span.attributes)
+def _read_span(batch: Batch, span: WireSpan, sender: Sender, scope: _Scope, now_ns: int) -> SpanRow:
+    attributes, events = span.attributes, span.events
     row = SpanRow(
         trace_id=span.trace_id,
         span_id=int.from_bytes(span.span_id),
         parent_span_id=int.from_bytes(span.parent_span_id) or None,
         name=span.name,
         kind=KINDS.get(span.kind, str(span.kind)),
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
         resource_id=sender.resource_id,
         scope_id=scope.scope_id,
         received_ns=now_ns,
         service_name=sender.service_name,
         trace_state=span.trace_state or None,
         flags=span.flags,
-        dropped_attributes=span.dropped_attributes_count,
-        dropped_events=span.dropped_events_count,
-        dropped_links=span.dropped_links_count,
-        parts=len(attributes) + len(span.events) + len(span.links),
+        dropped_attributes=span.dropped_attributes,
+        dropped_events=span.dropped_events,
+        dropped_links=span.dropped_links,
+        parts=len(attributes) + len(events) + len(span.links),
     )
-    if span.HasField("status"):
-        row.status = STATUSES.get(span.status.code, str(span.status.code))
-        row.status_message = span.status.message or None
-    events = _read_events(batch, span, row) if span.events else []
+    if span.status >= 0:
+        row.status = STATUSES.get(span.status, str(span.status))
+        row.status_message = span.status_message or None
+    for event in events:
+        if event["name"] == semconv.EVENT_EVALUATION:
+            time_ns = min(event["time_ns"], MAX_TIME_NS)
+            batch.scores.append(read_score(event["attributes"], span.trace_id, row.span_id, time_ns))
     made = normalise(
         Foreign(
             name=span.name,
@@ -111,7 +136,7 @@ def _read_span(batch: Batch, span: Span, sender: Sender, scope: _Scope, now_ns: 
     if events:
         row.events = to_json(events)
     if span.links:
-        row.links = to_json([_link(link) for link in span.links])
+        row.links = to_json(span.links)
     return row
 
 
@@ -169,32 +194,3 @@ def _coerced(value: Any, kind: type) -> Any:
         return int(number) if number.is_integer() and abs(number) < _INTEGER_LIMIT else None
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _read_events(batch: Batch, span: Span, row: SpanRow) -> list[dict[str, Any]]:
-    events = []
-    for event in span.events:
-        attributes = plain_attributes(event.attributes)
-        if event.name == semconv.EVENT_EVALUATION:
-            time_ns = min(event.time_unix_nano, MAX_TIME_NS)
-            batch.scores.append(read_score(attributes, span.trace_id, row.span_id, time_ns))
-        record: dict[str, Any] = {"name": event.name, "time_ns": event.time_unix_nano, "attributes": attributes}
-        if event.dropped_attributes_count:
-            record["dropped_attributes"] = event.dropped_attributes_count
-        events.append(record)
-    return events
-
-
-def _link(link: Span.Link) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "trace_id": link.trace_id.hex(),
-        "span_id": link.span_id.hex(),
-        "attributes": plain_attributes(link.attributes),
-    }
-    if link.trace_state:
-        record["trace_state"] = link.trace_state
-    if link.flags:
-        record["flags"] = link.flags
-    if link.dropped_attributes_count:
-        record["dropped_attributes"] = link.dropped_attributes_count
-    return record

@@ -35,7 +35,13 @@ _SCALARS: dict[str, na.Schema] = {
 
 def table(columns: Columns, rows: Sequence[object]) -> na.Array:
     """The rows' attributes of these names as one Arrow table."""
-    arrays = {name: _column(kind, list(map(attrgetter(name), rows))) for name, kind in columns.items()}
+    # Row by row, each while it is in the cache, and then turned: column by column costs twice the time.
+    values = (
+        zip(*map(attrgetter(*columns), rows), strict=True)
+        if len(columns) > 1
+        else [list(map(attrgetter(*columns), rows))]
+    )
+    arrays = {name: _column(kind, column) for (name, kind), column in zip(columns.items(), values, strict=True)}
     schema = na.struct({name: na.Schema(built.schema) for name, built in arrays.items()})
     return na.Array(na.c_array_from_buffers(schema, len(rows), [None], null_count=0, children=list(arrays.values())))
 
