@@ -6,22 +6,38 @@ from typing import TYPE_CHECKING
 
 import orjson
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]  # protobuf publishes no types
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from .otlp_json import BadJson, fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["REQUESTS", "Undecodable", "parse"]
+__all__ = ["REQUESTS", "RESPONSES", "Undecodable", "parse"]
 
 REQUESTS: dict[str, type[Message]] = {
     "traces": ExportTraceServiceRequest,
     "metrics": ExportMetricsServiceRequest,
     "logs": ExportLogsServiceRequest,
 }
+
+RESPONSES: dict[str, tuple[type[Message], str, str]] = {
+    "traces": (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"),
+    "logs": (ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
+}
+"""What answers them, and how its partial success calls the records that were thrown away: in protobuf, in JSON."""
 
 
 class Undecodable(Exception):  # noqa: N818  says what happened, as the library's own do
