@@ -10,9 +10,9 @@ from typing import Any
 
 from ...call import Request
 from ...fields import plain
-from ...http_clients import is_timeout
 from ...spec import Endpoint, Method, Received, Selected, Surface
 from ...stainless import Stainless
+from .errors import type_of
 from .messages import messages
 from .routes import where
 from .streams import watch
@@ -25,8 +25,6 @@ _INTERNAL = ("acompletion", "atext_completion", "aembedding", "aresponses", "are
 the public one for each of them: these are the calls, each of its own provider's model, as a router's are.
 """
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
-_CAUSES = 6
-"""How far down the errors that an error was made of are looked through for the provider's word."""
 
 
 @lru_cache(maxsize=64)
@@ -60,16 +58,6 @@ def _functions(name: str, surface: Surface, below: str = "") -> Iterator[Method]
         if below:
             private = f"litellm.{below}.dispatch:_PYTHON_{prefix.upper()}{name.upper()}"
             yield Method(private, surface, asynchronous=bool(prefix), optional=True, select=select)
-
-
-def _made_of(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what it was made of: the provider's word is in the SDK's, or in that of the HTTP library."""
-    one: BaseException | None = error
-    for _ in range(_CAUSES):
-        if one is None:
-            return
-        yield one
-        one = getattr(one, "original_exception", None) or one.__cause__ or one.__context__
 
 
 def _select_messages(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Selected | None:
@@ -112,23 +100,12 @@ class _LiteLLM(Stainless):
         return Received("whole", result, None)
 
     def error_type(self, error: BaseException) -> str | None:
-        if is_timeout(error):
-            return "timeout"
-        status = None
-        for one in _made_of(error):
-            if isinstance(code := getattr(one, "code", None), str) and code and not code.isdecimal():
-                return code
-            if type(one).__name__.endswith(("ConnectError", "ConnectionError")):
-                return None  # there was no answer; LiteLLM gives it the status 500
-            # The innermost one's: LiteLLM has no class for some, and writes its own class's number over a 529.
-            said = getattr(one, "status_code", None) or getattr(getattr(one, "response", None), "status_code", None)
-            status = said if isinstance(said, int) else status
-        return None if status is None else str(status)
+        return type_of(error)
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """The function itself with LiteLLM's own `mock_response`, past its cache: the next call must not get that."""
-        if surface.answer(request, text) is None:
-            return None
+        if surface.answer(request, text) is None or (surface is RESPONSES and request.stream):
+            return None  # its mock of a streamed response is a whole one
         more: dict[str, Any] = {"mock_response": text}
         if getattr(sys.modules["litellm"], "cache", None) is not None:
             more["cache"] = {"no-cache": True, "no-store": True}

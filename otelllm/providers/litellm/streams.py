@@ -1,11 +1,15 @@
-"""LiteLLM's streams: each is its own iterator, and many kinds of them there are. One that we watch gets a subclass of
-its own class whose reads tell the relay; the rest of them are as they were.
+"""LiteLLM's streams: each is its own iterator, and many kinds of them there are. A kind that we come to watch gets
+reads and closes that tell the relay of a watched stream; the stream is still of the class that LiteLLM made it of.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ...relay import Relay
 from ...safely import safely
@@ -14,15 +18,32 @@ from .surfaces import ended
 
 __all__ = ["watch"]
 
-_RELAY = "_otelllm_relay"
-_LAST = "_otelllm_last"
+_OURS = "_otelllm_hook"
+_hooking = Lock()
+
+
+class _Watched:
+    """What is kept beside a stream: on it, the app would see it."""
+
+    __slots__ = ("last", "relay", "source")
+
+    def __init__(self, relay: Relay, source: Any) -> None:
+        self.relay = relay
+        self.source = source
+        """LiteLLM's own stream below it, which has the record of all chunks, where it is another one."""
+        self.last: Any = None
+        """The last chunk that it gave."""
+
+
+_watched: WeakKeyDictionary[Any, _Watched] = WeakKeyDictionary()
+"""By stream, and nothing else holds them: the relay of a stream that is dropped ends the call."""
 
 
 def watch(stream: Any, relay: Relay) -> None:
-    """See what is read of `stream`. The stream holds the relay, not the other way round: dropped, it ends the call."""
-    reading = relay.call.reading
+    """See what is read of `stream`."""
+    reading, inner = relay.call.reading, None
     with safely("reading what LiteLLM says of a stream"):
-        inner = getattr(stream, "completion_stream", None)
+        inner = _below(stream)
         told = hidden(stream) or hidden(inner)
         provider = getattr(stream, "custom_llm_provider", None) or getattr(inner, "custom_llm_provider", None)
         about = {"custom_llm_provider": provider, **told}
@@ -31,67 +52,107 @@ def watch(stream: Any, relay: Relay) -> None:
             relay.call.request.input_chars = None  # nothing was used: there is nothing to estimate
         read_about(reading, about)
     try:
-        kind: Any = type(stream)
-        stream.__class__ = _watched(kind)
+        with _hooking:
+            _hook(type(stream))
+        _watched[stream] = _Watched(relay, inner if hasattr(inner, "chunks") else None)
     except TypeError:  # a native object: what it gives is not seen
         relay.end("abandoned")
         return
-    stream.__dict__[_RELAY] = relay
     relay.tapped = True
 
 
-def _stopped(stream: Any, relay: Relay, error: BaseException) -> None:
+def _below(stream: Any) -> Any:
+    """What `stream` reads: in an async text completion a stream of LiteLLM's, through a generator not begun yet."""
+    inner = getattr(stream, "completion_stream", None)
+    frame = getattr(inner, "ag_frame", None)
+    return inner if frame is None else frame.f_locals.get("response", inner)
+
+
+def _hook(kind: Any) -> None:
+    """Once a class, and for good: of a stream that nobody watches, the hooks call what they stand for."""
+    for name, make in _HOOKS.items():
+        found = getattr(kind, name, None)
+        if found is not None and not hasattr(found, _OURS):
+            hook = wraps(found)(make(found))
+            setattr(hook, _OURS, True)
+            setattr(kind, name, hook)
+
+
+def _of(stream: Any) -> _Watched | None:
+    """What is kept of `stream`, unless it is being read: a class of LiteLLM's may read by that which it is made of."""
+    try:
+        watched = _watched.get(stream)
+    except TypeError:  # of a class made of a hooked one, which can't be kept
+        return None
+    return None if watched is None or watched.relay.reading else watched
+
+
+def _kept(watched: _Watched, chunk: Any) -> None:
+    watched.relay.keep(chunk)
+    watched.last = chunk
+
+
+def _stopped(watched: _Watched, stream: Any, error: BaseException) -> None:
+    relay, last = watched.relay, watched.last
+    watched.last = None
     if isinstance(error, StopIteration | StopAsyncIteration) and relay.is_open:
         with safely("reading the end of a stream"):
-            ended(relay.surface, relay.call.reading, stream, stream.__dict__.pop(_LAST, None))
+            ended(relay.surface, relay.call, watched.source or stream, last)
     relay.stop(error)
 
 
-@lru_cache(maxsize=64)
-def _watched(kind: Any) -> Any:
-    class Watched(kind):  # type: ignore[misc]  # whichever stream LiteLLM gave
-        if hasattr(kind, "__next__"):
+def _next(found: Callable[..., Any]) -> Callable[..., Any]:
+    def read(stream: Any) -> Any:
+        watched = _of(stream)
+        if watched is None:
+            return found(stream)
+        watched.relay.reading = True
+        try:
+            chunk = found(stream)
+        except BaseException as error:
+            _stopped(watched, stream, error)
+            raise
+        _kept(watched, chunk)
+        return chunk
 
-            def __next__(self) -> Any:
-                relay: Relay = self.__dict__[_RELAY]
-                relay.reading = True
-                try:
-                    chunk = super().__next__()
-                except BaseException as error:
-                    _stopped(self, relay, error)
-                    raise
-                relay.keep(chunk)
-                self.__dict__[_LAST] = chunk
-                return chunk
+    return read
 
-        if hasattr(kind, "__anext__"):
 
-            async def __anext__(self) -> Any:
-                relay: Relay = self.__dict__[_RELAY]
-                relay.reading = True
-                try:
-                    chunk = await super().__anext__()
-                except BaseException as error:
-                    _stopped(self, relay, error)
-                    raise
-                relay.keep(chunk)
-                self.__dict__[_LAST] = chunk
-                return chunk
+def _anext(found: Callable[..., Any]) -> Callable[..., Any]:
+    async def read(stream: Any) -> Any:
+        watched = _of(stream)
+        if watched is None:
+            return await found(stream)
+        watched.relay.reading = True
+        try:
+            chunk = await found(stream)
+        except BaseException as error:
+            _stopped(watched, stream, error)
+            raise
+        _kept(watched, chunk)
+        return chunk
 
-        if hasattr(kind, "aclose"):
+    return read
 
-            async def aclose(self, *args: Any, **kwargs: Any) -> Any:
-                with safely("seeing a stream close"):
-                    self.__dict__[_RELAY].closed("aclose")
-                return await super().aclose(*args, **kwargs)
 
-        if hasattr(kind, "close"):
+def _closer(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def closed(stream: Any) -> None:
+        with safely("seeing a stream close"):
+            if (watched := _watched.get(stream)) is not None:
+                watched.relay.closed(name)
 
-            def close(self, *args: Any, **kwargs: Any) -> Any:
-                with safely("seeing a stream close"):
-                    self.__dict__[_RELAY].closed("close")
-                return super().close(*args, **kwargs)
+    def make(found: Callable[..., Any]) -> Callable[..., Any]:
+        def close(stream: Any, *args: Any, **kwargs: Any) -> Any:
+            closed(stream)
+            return found(stream, *args, **kwargs)
 
-    Watched.__name__, Watched.__qualname__, Watched.__module__ = kind.__name__, kind.__qualname__, kind.__module__
-    Watched.__doc__ = kind.__doc__
-    return Watched
+        async def aclose(stream: Any, *args: Any, **kwargs: Any) -> Any:
+            closed(stream)
+            return await found(stream, *args, **kwargs)
+
+        return aclose if inspect.iscoroutinefunction(found) else close
+
+    return make
+
+
+_HOOKS = {"__next__": _next, "__anext__": _anext, "close": _closer("close"), "aclose": _closer("aclose")}

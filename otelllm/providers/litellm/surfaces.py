@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import semconv
-from ...call import Reading, Request
+from ...call import Call, Reading, Request
 from ...fields import field, fields, plain
 from ...openai_format.chat import Chat, read_attributes
 from ...openai_format.completions import Completions
@@ -55,6 +55,8 @@ class _LiteLLM:
         delta: Delta = super().fold_chunk(reading, chunk, captures)  # type: ignore[misc]
         # A chunk names the model that was asked for; beside it stands the one that answers.
         reading.model = known or plain(hidden(chunk).get("provider_response_model")) or reading.model
+        if reading.usage is not None and not (reading.usage.input or reading.usage.output):
+            reading.usage = None  # zeros are in every chunk of a text completion
         return delta
 
     def finish(self, reading: Reading, captures: bool) -> None:
@@ -152,18 +154,38 @@ _MOCKED: dict[int, Any] = {
 }
 
 
-def ended(surface: Any, reading: Reading, stream: Any, last: Any) -> None:
-    """A stream was read to its end: what only then is known. `last` is the last chunk that it gave."""
-    inner = stream if hasattr(stream, "chunks") else getattr(stream, "completion_stream", None)
-    chunks = getattr(inner, "chunks", None)
+def ended(surface: Any, call: Call, stream: Any, last: Any) -> None:
+    """A stream was read to its end: what only then is known. `stream` is the one that has a record of all chunks,
+    `last` the last chunk that the app got.
+    """
+    reading = call.reading
+    chunks = getattr(stream, "chunks", None)
     if not isinstance(chunks, list) or not isinstance(surface, _LiteLLM):
         return  # an event of the Responses or the Messages API has said it all
+    if _is_cut(surface, call, stream):
+        surface.finish(reading, call.captures)
+        reading.finish_reasons, reading.own_finish_reasons = [], []
+        reading.unfinished = True
+        return
     # Usage is kept from the app that did not ask for it, but stands in the stream's own record. Where the provider
     # gave none, LiteLLM counts by itself: that is no fact, and ours learns from facts.
     is_told = any(getattr(chunk, "usage", None) is not None for chunk in chunks)
+    ends = (last, *chunks[-1:]) if is_told else ()
+    told = (one for end in ends for one in (getattr(end, "usage", None), hidden(end).get("usage")))
+    usage = next((one for one in told if usage_of(one) is not None), None)
     about = hidden(chunks[-1]) if chunks else {}
-    usage = (getattr(last, "usage", None) or hidden(last).get("usage") or about.get("usage")) if is_told else None
     surface.settle(reading, usage)
     reading.model = plain(about.get("provider_response_model")) or reading.model
     if reading.usage is not None:
         read_cost(reading, field(usage, "cost"))
+
+
+def _is_cut(surface: _LiteLLM, call: Call, stream: Any) -> bool:
+    """Whether the provider's last word is missing, a reason why it finished, or usage: LiteLLM makes up the reason
+    "stop". (So it does where no provider answers: in a mock of the app's, of ours, or its cache.)
+    """
+    if surface.is_mock or call.verdict == "block" or call.reading.cost is not None:
+        return False
+    reasons = [getattr(stream, name, "") for name in ("received_finish_reason", "intermittent_finish_reason")]
+    is_told = bool(stream.chunks) and getattr(stream.chunks[-1], "usage", None) is not None
+    return reasons == [None, None] and not is_told

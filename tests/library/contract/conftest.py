@@ -49,13 +49,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             streams = [way.end is not None] if way else [False, True]
             kinds = way.kinds if way else ("sync", "async")
             for kind, streamed in product(kinds, streams):
-                if not (way.has(row) if way else row.events if streamed else row.answer):
+                if not (way.has(row, kind) if way else row.events if streamed else row.answer):
                     continue
                 told = way.act.__name__ if way else "streamed" if streamed else "whole"
                 case = {"row": row, "kind": kind, "way": way, "streamed": streamed}
                 # Odd answers are many, and read by the same code in both kinds.
                 is_slow = row.is_slow or (kind == "async" and metafunc.module.__name__.endswith("test_odd"))
-                marks = [pytest.mark.slow] if is_slow else []
+                marks = [pytest.mark.filterwarnings(f"ignore::{one}") for one in row.warnings]
+                marks += [pytest.mark.slow] if is_slow else []
                 cases.append(pytest.param(*(case[one] for one in names), id=f"{name}-{told}-{kind}", marks=marks))
     metafunc.parametrize(names, cases)
 

@@ -69,12 +69,16 @@ class Row:
     """The apps in which a close can be told from a stream that was dropped (bare nested async generators: not)."""
     speaks: bool = True
     """It can be given a static answer, a text."""
+    speaks_streamed: bool = True
+    """And a stream of it."""
     error_event: bytes | None = None
     """An error in the middle of a stream, in the provider's framing; None where it has no such thing."""
     error_event_type: str = ""
     """Its `error.type`."""
     has_last_word: bool = True
     """A stream that ends without the provider's own end is known to be cut."""
+    minds_the_end: bool = False
+    """The SDK itself raises an error of such a stream."""
     sends_at_once: bool = False
     """A streamed call sends before its stream is read: a stream that nobody reads is then a span, too."""
     blocks: bool = False
@@ -85,3 +89,13 @@ class Row:
     """Left out of the fast suite: the same code as another row's, called by another name."""
     changing_headers: tuple[str, ...] = ()
     """Headers of a request that differ from call to call, bare as well: signatures, dates, ids."""
+    changing_fields: tuple[str, ...] = ()
+    """Fields of the SDK's objects, at any depth, that differ from call to call, bare as well: its own clock."""
+    changing_text: str = ""
+    """A pattern of what so differs within texts, those of errors too: ids that the SDK makes, seconds that passed."""
+    closes: tuple[str, ...] = ("sync", "async")
+    """The apps whose streams have a close."""
+    hangs_up: bool = True
+    """Such a close closes the connection; bare ones that don't leave it in the pool until the client is closed."""
+    warnings: tuple[str, ...] = ()
+    """Categories of warnings that the SDK gives of its own objects, bare as well."""

@@ -59,7 +59,7 @@ def _odd_streams(row: Row) -> Iterator[Reply]:
 
 
 def _seen(app: Any, provider: Provider, row: Row, reply: Reply, streamed: bool) -> Seen:
-    seen = Seen(0)
+    seen = Seen(0, row)
     provider._queue.clear()
     provider.reply(reply)
     with warnings.catch_warnings():

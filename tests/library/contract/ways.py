@@ -33,8 +33,9 @@ class OwnError(Exception):
 class Seen:
     """What an app can tell of a call: types and contents of what it got, what was raised from where, what was sent."""
 
-    def __init__(self, patience_s: float) -> None:
+    def __init__(self, patience_s: float, row: Row) -> None:
         self.patience_s = patience_s
+        self._row = row
         self.things: list[Any] = []
         self.error: BaseException | None = None
         self.sent: list[Any] = []
@@ -43,8 +44,9 @@ class Seen:
         """Note these objects; none is kept."""
         for thing in things:
             dumped = thing.model_dump() if hasattr(thing, "model_dump") else repr(thing)
+            dumped = _without(dumped, self._row.changing_fields)
             names = set(dir(thing)) - {"__slotnames__"}  # copy.copy() leaves it on the class, whenever it comes
-            self.things.append((type(thing), re.sub(r" at 0x\w+", "", repr(dumped)), sorted(names)))
+            self.things.append((type(thing), self._same(re.sub(r" at 0x\w+", "", repr(dumped))), sorted(names)))
 
     @property
     def raised(self) -> Any:
@@ -52,11 +54,23 @@ class Seen:
         error = self.error
         if error is None:
             return None
-        told = type(error), str(error), type(error.__cause__), type(error.__context__)
+        told = type(error), self._same(str(error)), type(error.__cause__), type(error.__context__)
         if isinstance(error, asyncio.CancelledError):
             return told  # raised wherever the client waits at that moment
         last = traceback.extract_tb(error.__traceback__)[-1]
         return *told, last.filename, last.name
+
+    def _same(self, text: str) -> str:
+        return re.sub(self._row.changing_text, "", text) if self._row.changing_text else text
+
+
+def _without(value: Any, names: tuple[str, ...]) -> Any:
+    """`value` without the fields of these names, at any depth."""
+    if not names:
+        return value
+    if isinstance(value, dict):
+        return {name: _without(one, names) for name, one in value.items() if name not in names}
+    return [_without(one, names) for one in value] if isinstance(value, list) else value
 
 
 def ask(app: Any, row: Row, *, streamed: bool = False, timeout_s: float | None = None) -> Any:
@@ -120,7 +134,8 @@ def read(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     stream = ask(app, row, streamed=True)
     seen.got(stream)
     seen.got(*app.read(stream))
-    app.close(stream)  # a second end changes nothing
+    if app.kind in row.closes:
+        app.close(stream)  # a second end changes nothing
 
 
 def stream_refused(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
@@ -193,7 +208,8 @@ def closed(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
     del stream
     if not provider.last.left.wait(0.2):  # some async SDKs leave the connection to the collector
         _collect(app)
-    provider.last.wait_left()
+    if row.hangs_up:
+        provider.last.wait_left()
 
 
 def abandoned(app: Any, provider: Provider, row: Row, seen: Seen) -> None:
@@ -282,16 +298,24 @@ class Way:
     saw: str = "none"
     """How much of the answer came: none, some, all."""
     kinds: tuple[str, ...] = ("sync", "async")
+    closes: bool = False
+    """It is the app that closes the stream."""
     where: Callable[[Row], Any] = bool
     """The rows that have it."""
 
-    def has(self, row: Row) -> bool:
-        """Whether `row` has this way."""
+    def has(self, row: Row, kind: str) -> bool:
+        """Whether `row` has this way, in its app of this kind."""
+        if self.closes and kind not in row.closes:
+            return False
         return bool(row.answer if self.end is None else row.events) and bool(self.where(row))
 
 
 def _blocks(row: Row) -> bool:
     return row.blocks
+
+
+def _is_known_to_be_cut(row: Row) -> bool:
+    return row.has_last_word and not row.minds_the_end
 
 
 def _at_once(row: Row) -> bool:
@@ -312,15 +336,16 @@ WAYS = (
     Way(stream_refused, "broken", "refusal"),
     Way(stream_cut, "broken", "raised", saw="some"),
     Way(stream_reset, "broken", "raised", saw="some"),
-    Way(ended_too_soon, "broken", "incomplete", saw="some", where=lambda row: row.has_last_word),
+    Way(ended_too_soon, "broken", "incomplete", saw="some", where=_is_known_to_be_cut),
+    Way(ended_too_soon, "broken", "raised", saw="some", where=lambda row: row.minds_the_end),
     Way(error_event, "broken", "event", saw="some", where=lambda row: row.error_event),
-    Way(closed, "closed", saw="some"),
+    Way(closed, "closed", saw="some", closes=True),
     Way(left_by_with, "closed", saw="some", where=_blocks),
     Way(failed_in_the_block, "closed", where=_blocks),
     Way(stopped_by_another_task, "closed", saw="some", kinds=("async",), where=_blocks),
     Way(abandoned, "abandoned", saw="some"),
     Way(never_read, "abandoned", where=_at_once),
-    Way(never_read_but_closed, "closed", where=_at_once),
+    Way(never_read_but_closed, "closed", where=_at_once, closes=True),
     Way(stream_timed_out, "broken", "timeout", saw="some"),
     Way(stream_cancelled_before_it_began, "cancelled", "cancelled", kinds=("async",)),
     Way(stream_cancelled, "cancelled", "cancelled", saw="some", kinds=("async",)),

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from concurrent.futures import wait
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch its prices over the network when imported
+os.environ["HF_HUB_OFFLINE"] = "1"  # and tokenizers, to count what no provider counted
+os.environ["DEFAULT_MAX_RETRIES"] = "0"  # an embedding takes a `max_retries` of 0 for none given
 
 import litellm
 from driving import AsyncDriver, SyncDriver
+from litellm.litellm_core_utils.thread_pool_executor import MAX_THREADS, executor
+from wire.server import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +41,19 @@ class _Client:
 
         return call
 
-    def close(self) -> None:
-        """There is nothing to close."""
+
+def _forget() -> None:
+    """LiteLLM keeps clients and a cache for the process; those of a closed loop are of no use to the next test."""
+    litellm.cache = None
+    litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _until_logged() -> None:
+    """LiteLLM's threads for logs hold a stream for as long as they write of its last chunk: until each of them waits
+    at one place, and so has nothing else to do.
+    """
+    place = Barrier(MAX_THREADS, timeout=PATIENCE_S)
+    wait([executor.submit(place.wait) for _ in range(MAX_THREADS)])
 
 
 class SyncApp(SyncDriver):
@@ -41,6 +61,14 @@ class SyncApp(SyncDriver):
 
     def __init__(self, url: str, **options: Any) -> None:
         self.client = _Client(url, "", options)
+
+    def settle(self) -> None:
+        """Let anything scheduled happen."""
+        _until_logged()
+
+    def stop(self) -> None:
+        """Let LiteLLM's clients go."""
+        _forget()
 
 
 class AsyncApp(AsyncDriver):
@@ -50,10 +78,20 @@ class AsyncApp(AsyncDriver):
         super().__init__()
         self.client = _Client(url, "a", options)
 
+    def close(self, stream: Any) -> None:
+        """Call the stream's own `aclose`."""
+        self._await(stream.aclose())
+
+    def settle(self) -> None:
+        """Let anything scheduled happen."""
+        _until_logged()
+        super().settle()
+
     def stop(self) -> None:
         """Let LiteLLM's clients go while their loop runs."""
         with contextlib.suppress(Exception):
             self._await(litellm.close_litellm_async_clients())
+        _forget()
         self.runner.close()
 
 

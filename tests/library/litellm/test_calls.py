@@ -205,12 +205,20 @@ def test_errors(otel: Telemetry, app: App, provider: Provider, model: str, file:
     assert otel.attributes[semconv.ERROR_TYPE] == kind
 
 
+def test_the_error_is_that_of_the_last_attempt(otel: Telemetry, sync_app: SyncApp, provider: Provider) -> None:
+    """It was raised while LiteLLM handled the one before. (Async, LiteLLM itself raises the first one's.)"""
+    for status in (529, 429):
+        provider.reply(whole(files.body(f"anthropic/error_{status}.json"), status=status))
+    with pytest.raises(litellm.RateLimitError):
+        sync_app.call(sync_app.client.completion, **{**ASKED, "model": "anthropic/claude-sonnet-4-6"}, num_retries=1)
+    assert otel.attributes[semconv.ERROR_TYPE] == "429"
+
+
 def test_a_stream_that_is_dropped(otel: Telemetry, app: App, provider: Provider) -> None:
     """It is LiteLLM's own object until then."""
     provider.reply(sse(files.events("openai/chat_stream.sse")))
     stream = app.call(app.client.completion, **ASKED, stream=True)
-    assert isinstance(stream, litellm.CustomStreamWrapper)
-    assert type(stream).__name__ == "CustomStreamWrapper"
+    assert type(stream) is litellm.CustomStreamWrapper
     app.take(stream, 3)
     del stream
     _wait(app, otel)
@@ -233,6 +241,28 @@ def test_a_stream_that_is_closed(otel: Telemetry, async_app: AsyncApp, provider:
     async_app.take(stream, 3)
     async_app.call(stream.aclose)
     assert otel.attributes[semconv.STREAM_END] == "closed"
+
+
+class _Louder(litellm.CustomStreamWrapper):
+    """Of a class that reads by the one that it is made of, as LiteLLM's own for some providers do."""
+
+    def __next__(self) -> Any:
+        return super().__next__()
+
+    async def __anext__(self) -> Any:
+        return await super().__anext__()
+
+
+def test_a_chunk_counts_once(otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the classes of a stream are watched."""
+    replay(app, provider, app.client.completion, "openai/chat_stream.sse", **ASKED)
+    otel.clear()
+    monkeypatch.setattr("litellm.llms.openai.openai.CustomStreamWrapper", _Louder)
+    provider.reply(sse(files.events("openai/chat_stream.sse")))
+    stream = app.call(app.client.completion, **ASKED, stream=True)
+    assert type(stream) is _Louder
+    chunks = app.read(stream)
+    assert otel.attributes[semconv.STREAM_CHUNKS] == len(chunks)
 
 
 def _router(url: str, **more: Any) -> Any:
