@@ -22,9 +22,9 @@ Signal = Literal["traces", "metrics", "logs"]
 _READERS: dict[str, Callable[[Any, Batch, int], None]] = {"metrics": read_metrics, "logs": read_logs}
 
 
-def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int) -> Batch:
-    """Rows of one export request; `now_ns` is when it came."""
-    batch = Batch()
+def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None = None) -> Batch:
+    """Rows of one export request; `now_ns` is when it came, `project` goes onto its resources."""
+    batch = Batch(project=project)
     if signal != "traces":
         _READERS[signal](parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse), batch, now_ns)
         return batch
@@ -32,7 +32,7 @@ def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int) -> Batch:
         try:
             read_spans(body, batch, now_ns)
         except (ValueError, IndexError):  # no protobuf, or some that only its own parser understands
-            batch = Batch()
+            batch = Batch(project=project)
         else:
             return batch
     request = parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse)

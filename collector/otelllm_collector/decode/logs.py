@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
@@ -9,6 +11,8 @@ from otelllm import semconv
 
 from ..rows import Batch, ContentRow, LogRow
 from .content import move_content
+from .message_records import NAMES, MessageRecords
+from .protobuf import ATTRIBUTES_LIMIT, TOO_MANY_ATTRIBUTES
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
 from .values import plain, plain_attributes, to_json
@@ -20,6 +24,7 @@ MAX_TIME_NS = 2**63 - 1
 
 def read_logs(request: ExportLogsServiceRequest, batch: Batch, now_ns: int) -> None:
     """Every good record as a row, every other counted by its reason."""
+    said = MessageRecords()
     for of_resource in request.resource_logs:
         sender = read_resource(batch, of_resource.resource, of_resource.schema_url)
         for of_scope in of_resource.scope_logs:
@@ -29,7 +34,14 @@ def read_logs(request: ExportLogsServiceRequest, batch: Batch, now_ns: int) -> N
                 if (reason := _fault(record)) is not None:
                     batch.refuse(reason)
                 else:
-                    _read_record(batch, record, sender, scope_id, now_ns)
+                    _read_record(batch, record, _From(sender, scope_id, now_ns), said)
+    batch.contents.extend(said.rows(batch, now_ns))
+
+
+class _From(NamedTuple):
+    sender: Sender
+    scope_id: int
+    now_ns: int
 
 
 def _fault(record: LogRecord) -> str | None:
@@ -39,12 +51,15 @@ def _fault(record: LogRecord) -> str | None:
         return "span_id is not 8 bytes"
     if max(record.time_unix_nano, record.observed_time_unix_nano) > MAX_TIME_NS:
         return "the time is beyond the year 2262"
+    if len(record.attributes) > ATTRIBUTES_LIMIT:
+        return TOO_MANY_ATTRIBUTES
     return None
 
 
-def _read_record(batch: Batch, record: LogRecord, sender: Sender, scope_id: int, now_ns: int) -> None:
+def _read_record(batch: Batch, record: LogRecord, by: _From, said: MessageRecords) -> None:
     attributes = plain_attributes(record.attributes)
-    observed_ns = record.observed_time_unix_nano or now_ns
+    body = plain(record.body) if record.HasField("body") else None
+    observed_ns = record.observed_time_unix_nano or by.now_ns
     time_ns = record.time_unix_nano or observed_ns
     trace_id = record.trace_id if any(record.trace_id) else None
     span_id = int.from_bytes(record.span_id) or None
@@ -53,8 +68,10 @@ def _read_record(batch: Batch, record: LogRecord, sender: Sender, scope_id: int,
         batch.scores.append(read_score(attributes, trace_id, span_id, time_ns))
     elif name == semconv.EVENT_DETAILS and trace_id is not None and span_id is not None:
         content = ContentRow(trace_id, span_id, time_ns)
-        if move_content(batch, content, attributes, now_ns):
+        if move_content(batch, content, attributes, by.now_ns):
             batch.contents.append(content)
+    elif name in NAMES and trace_id is not None and span_id is not None:
+        said.add((trace_id, span_id), time_ns, name, body, attributes)
     batch.logs.append(
         LogRow(
             time_ns=time_ns,
@@ -64,11 +81,11 @@ def _read_record(batch: Batch, record: LogRecord, sender: Sender, scope_id: int,
             severity_number=int(record.severity_number),
             severity=record.severity_text or None,
             event_name=name,
-            body=to_json(plain(record.body)) if record.HasField("body") else None,
+            body=to_json(body) if record.HasField("body") else None,
             attributes=to_json(attributes),
-            service_name=sender.service_name,
-            resource_id=sender.resource_id,
-            scope_id=scope_id,
+            service_name=by.sender.service_name,
+            resource_id=by.sender.resource_id,
+            scope_id=by.scope_id,
             flags=record.flags,
             dropped_attributes=record.dropped_attributes_count,
         )

@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
 
 from ..rows import Batch, MetricRow
+from .protobuf import ATTRIBUTES_LIMIT, TOO_MANY_ATTRIBUTES
 from .senders import Sender, read_resource, read_scope
 from .values import finite, plain_attributes, to_json
 
@@ -27,18 +28,23 @@ def read_metrics(request: ExportMetricsServiceRequest, batch: Batch, now_ns: int
             for metric in of_scope.metrics:
                 for row in _read_points(metric, sender, scope_id, now_ns):
                     batch.expect(1)
-                    if max(row.time_ns, row.start_ns) > MAX_TIME_NS:
+                    if row is None:
+                        batch.refuse(TOO_MANY_ATTRIBUTES)
+                    elif max(row.time_ns, row.start_ns) > MAX_TIME_NS:
                         batch.refuse("the time is beyond the year 2262")
                     else:
                         batch.metrics.append(row)
 
 
-def _read_points(metric: pb.Metric, sender: Sender, scope_id: int, now_ns: int) -> Iterator[MetricRow]:
+def _read_points(metric: pb.Metric, sender: Sender, scope_id: int, now_ns: int) -> Iterator[MetricRow | None]:
     kind = metric.WhichOneof("data")
     if kind is None:
         return
     data: Any = getattr(metric, kind)
     for point in data.data_points:
+        if len(point.attributes) > ATTRIBUTES_LIMIT:
+            yield None
+            continue
         row = MetricRow(
             name=metric.name,
             unit=metric.unit,

@@ -3,8 +3,8 @@
 What the collector does once for each attribute is here. `make native` compiles this file by mypyc; uncompiled it gives
 the same, slower. Every index is checked in either form: a body can be wrong, it can't reach other memory.
 
-What this reader does not understand (groups, text that is no UTF-8, nesting beyond 100) is a `ValueError` or an
-`IndexError`; `wire.py` then lets protobuf's own parser judge.
+What this reader does not understand (groups, text that is no UTF-8) is a `ValueError` or an `IndexError`; `wire.py`
+then lets protobuf's own parser judge. A span beyond our limits is `OverLimit`: it alone is refused.
 """
 
 from __future__ import annotations
@@ -17,12 +17,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-__all__ = ["WireSpan", "read_attributes", "read_fields", "read_span"]
+__all__ = [
+    "ATTRIBUTES_LIMIT",
+    "TOO_MANY_ATTRIBUTES",
+    "OverLimit",
+    "WireSpan",
+    "read_attributes",
+    "read_fields",
+    "read_span",
+]
 
 _MAX_DEPTH = 100
 """As deep as protobuf's own parsers go."""
 
+ATTRIBUTES_LIMIT = 10_000
+"""Of one span, event, link or map, and events and links of one span. Messages that are told attribute by attribute make
+some thousands; an attribute that takes 8 bytes on the wire takes 150 here."""
+
+TOO_MANY_ATTRIBUTES = f"more than {ATTRIBUTES_LIMIT:,} attributes, events or links"
+
 _double = Struct("<d").unpack_from
+
+
+class OverLimit(Exception):  # noqa: N818  says what happened, as the library's own do
+    """One span brings more than is taken of one; the text says what."""
 
 
 class WireSpan:
@@ -135,12 +153,14 @@ def read_attributes(body: bytes, at: i64, end: i64, found: dict[str, Any], depth
         else:
             at = _skipped(body, at, end, tag)
     found[key] = value
+    if len(found) > ATTRIBUTES_LIMIT:
+        raise OverLimit(TOO_MANY_ATTRIBUTES)
 
 
 def _any_value(body: bytes, at: i64, end: i64, depth: i64) -> Any:
     """A value that JSON can hold; what it can't is tagged: {"$bytes": base64}, {"$double": "NaN"}."""
     if depth > _MAX_DEPTH:
-        raise ValueError("nested deeper than protobuf's own parsers go")
+        raise OverLimit("a value is nested deeper than protobuf's own parsers go")
     value: Any = None
     while at < end:
         tag, at = _varint(body, at, end)
@@ -250,12 +270,16 @@ def _set_sized(span: WireSpan, number: i64, body: bytes, at: i64, end: i64) -> N
         span.name = body[at:end].decode()
     elif number == 11:
         span.events.append(_event(body, at, end))
+        if len(span.events) > ATTRIBUTES_LIMIT:
+            raise OverLimit(TOO_MANY_ATTRIBUTES)
     elif number == 15:
         _set_status(span, body, at, end)
     elif number == 3:
         span.trace_state = body[at:end].decode()
     elif number == 13:
         span.links.append(_link(body, at, end))
+        if len(span.links) > ATTRIBUTES_LIMIT:
+            raise OverLimit(TOO_MANY_ATTRIBUTES)
 
 
 def _set_number(span: WireSpan, number: i64, value: i64) -> None:

@@ -26,6 +26,8 @@ class Sender(NamedTuple):
 def read_resource(batch: Batch, resource: Resource, schema_url: str) -> Sender:
     """Note the resource in the batch; returns what its records carry of it."""
     attributes = plain_attributes(resource.attributes)
+    if batch.project is not None:  # what the sender says about it counts for nothing
+        attributes[semconv.PROJECT] = batch.project
     text = to_json(attributes)
     name: Any = attributes.get(semconv.SERVICE_NAME)
     service_name = name if isinstance(name, str) and name else None

@@ -15,7 +15,7 @@ from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
 from ..normalise.spec import Foreign
 from ..rows import Batch, SpanRow
 from .content import keep_content, move_content, move_text_content
-from .protobuf import WireSpan, read_fields, read_span
+from .protobuf import OverLimit, WireSpan, read_fields, read_span
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
 from .values import to_json
@@ -50,7 +50,11 @@ def read_spans(body: bytes, batch: Batch, now_ns: int) -> None:
             places = read_fields(body, inner, stop, _SPANS)
             batch.expect(len(places))
             for begin, over in places:
-                span = read_span(body, begin, over)
+                try:
+                    span = read_span(body, begin, over)
+                except OverLimit as error:
+                    batch.refuse(str(error))
+                    continue
                 if (reason := _fault(span)) is not None:
                     batch.refuse(reason)
                 else:
@@ -186,7 +190,7 @@ def _coerced(value: Any, kind: type) -> Any:
     if kind is list:
         return [str(item) for item in value] if isinstance(value, list) else [str(value)]
     if kind is str:
-        return to_json(value)
+        return value if isinstance(value, str) else to_json(value)
     try:
         number = float(value)
         if kind is float:

@@ -16,6 +16,7 @@ __all__ = ["Made", "normalise", "vocabularies"]
 
 log = logging.getLogger(__name__)
 
+OLDER = "older-genai"
 _OWN = "otelllm"
 """Our own library's scope: what it writes is right as it is."""
 _SHAPES = 4096
@@ -51,12 +52,18 @@ def normalise(span: Foreign) -> Made | None:
     if not spoken:
         return None
     merged: dict[str, Any] = {}
+    names: list[str] = []
     for vocabulary in spoken:
         beats = vocabulary.beats_native
+        # Whatever is written in today's names might be in yesterday's: such a span is in them only where they differ.
+        said = vocabulary.name != OLDER
         for name, value in _read(vocabulary, span).items():
             if name in beats or (value is not None and name not in span.attributes):
                 merged.setdefault(name, value)
-    return Made(",".join(one.name for one in spoken), merged)
+                said = True
+        if said:
+            names.append(vocabulary.name)
+    return Made(",".join(names), merged) if names else None
 
 
 def _spoken(scope: str, attributes: Mapping[str, Any]) -> tuple[Vocabulary, ...]:

@@ -29,6 +29,13 @@ _ROLES = {
 }
 
 
+_ITEMS = {
+    **dict.fromkeys(("reasoning", "function_call", "custom_tool_call"), "assistant"),
+    **dict.fromkeys(("function_call_output", "custom_tool_call_output"), "tool"),
+}
+"""What the Responses API has between its messages, and who said it."""
+
+
 def role(value: Any, default: str = "user") -> str:
     """user, assistant, tool or system; another word as it is."""
     word = text(value)
@@ -78,6 +85,9 @@ def _message(given: Mapping[str, Any], default: str) -> dict[str, Any]:
         return _message(inner, default)
     if isinstance(given.get("message"), Mapping):
         return _message(given["message"], default)
+    if "role" not in given and (by := _ITEMS.get(str(given.get("type")))) is not None:
+        item = part(given)
+        return message(by, [] if item is None else [item])
     of = role(given.get("role") or given.get("type"), default)
     if isinstance(given.get("parts"), list):
         return message(of, [one for item in given["parts"] for one in parts(item)], given.get("name"))
@@ -134,17 +144,17 @@ def part(block: Mapping[str, Any]) -> dict[str, Any] | None:
     """One block as a part of the conventions'; None where it says nothing. Of OpenAI's (chat and Responses),
     Anthropic's, Gemini's, Bedrock's, the AI SDK's and the conventions' own.
     """
-    of = str(block.get("type") or "").lower().replace("-", "_")
+    of = str(block.get("type") or block.get("kind") or "").lower().replace("-", "_")
     if of in {"text", "input_text", "output_text", "summary_text"} or (not of and isinstance(block.get("text"), str)):
         if block.get("thought") is True:
-            return says(block["text"], "reasoning")
+            return says(block.get("text"), "reasoning")
         said = block.get("content", block.get("text"))
         return says(said) if said else None
     if of in {"thinking", "reasoning"}:
         return _reasoning(block)
     if of in {"refusal"}:
         return says(block.get("refusal")) if block.get("refusal") else None
-    for made in (_tool(of, block), _media(of, block)):
+    for made in (_tool(of, block), _media(of, block), _inline(of, block)):
         if made is not None:
             return made
     return dict(block) if of else says(dict(block))
@@ -157,14 +167,17 @@ def _reasoning(block: Mapping[str, Any]) -> dict[str, Any] | None:
     return says(said if isinstance(said, str) else joined(said), "reasoning") if said else None
 
 
+_OUTPUTS = frozenset({"text", "json", "content", "error-text", "error-json"})
+"""What the AI SDK says a tool's output is."""
+
+
 def _tool(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
-    if of in {"tool_call", "tool_use", "function_call", "server_tool_use"}:
-        return _call(
-            {**block, "id": block.get("id") if of != "function_call" else block.get("call_id", block.get("id"))}
-        )
-    if of in {"tool_call_response", "tool_result", "function_call_output"}:
+    if of in {"tool_call", "tool_use", "function_call", "custom_tool_call", "server_tool_use"}:
+        is_item = of in {"function_call", "custom_tool_call"}
+        return _call({**block, "id": block.get("call_id", block.get("id")) if is_item else block.get("id")})
+    if of in {"tool_call_response", "tool_result", "function_call_output", "custom_tool_call_output"}:
         answer = next((block[key] for key in ("response", "result", "content", "output") if key in block), None)
-        if isinstance(answer, Mapping) and answer.get("type") in {"text", "json"} and "value" in answer:
+        if isinstance(answer, Mapping) and str(answer.get("type")) in _OUTPUTS and "value" in answer:
             answer = answer["value"]
         id_ = next(
             (block[key] for key in ("id", "tool_use_id", "tool_call_id", "toolCallId", "call_id") if block.get(key)),
@@ -183,7 +196,12 @@ def _tool(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-_MODALITIES = {"image": "image", "image_url": "image", "input_image": "image", "audio": "audio", "input_audio": "audio"}
+_MODALITIES = {
+    **dict.fromkeys(("image", "image_url", "input_image"), "image"),
+    **dict.fromkeys(("audio", "audio_url", "input_audio"), "audio"),
+    **dict.fromkeys(("video", "video_url", "input_video"), "video"),
+    **dict.fromkeys(("file", "input_file", "document", "document_url"), "document"),
+}
 
 
 def _media(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -192,9 +210,9 @@ def _media(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
     if isinstance(inline, Mapping):
         kind = inline.get("mime_type") or inline.get("mimeType") or ""
         return _blob(str(kind), str(kind).partition("/")[0] or "file", inline.get("data"))
-    if of not in {*_MODALITIES, "file", "input_file", "document"}:
+    if of not in _MODALITIES:
         return None
-    modality = _MODALITIES.get(of, "document")
+    modality = _MODALITIES[of]
     source = block.get("source")
     if isinstance(source, Mapping):
         if source.get("data") is not None:
@@ -208,17 +226,39 @@ def _media(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
         ),
         None,
     )
+    media_type = str(block.get("mediaType") or block.get("mime_type") or block.get("mimeType") or "")
     if isinstance(inner, Mapping):
-        kind = inner.get("mime_type") or inner.get("format") or ""
+        media_type = str(inner.get("mime_type") or inner.get("format") or media_type)
+        if "0" in inner or isinstance(inner.get("data"), list):  # JavaScript's bytes, a number each
+            return _blob(media_type, modality, None)
         inner = (
             inner.get("url") or inner.get("data") or inner.get("file_data") or inner.get("file_id") or inner.get("uri")
         )
-        if isinstance(inner, str) and not inner.startswith(("data:", "http")):
-            return _blob(str(kind), modality, inner)
-    media_type = block.get("mediaType") or block.get("mime_type") or block.get("mimeType") or ""
-    if isinstance(inner, str) and not inner.startswith(("http://", "https://", "gs://", "s3://", "@@@")):
-        return _blob(str(media_type), modality, inner)
-    return _uri(modality, inner)
+    if isinstance(inner, str) and not _is_link(inner):
+        return _blob(media_type, modality, inner)
+    return _uri(_modality(media_type, modality), inner)
+
+
+def _is_link(data: str) -> bool:
+    """To elsewhere: of the web, a bucket, MLflow's attachments (a scheme of its own) or Langfuse's media (`@@@`)."""
+    return data.startswith("@@@") or ("://" in data[:32] and not data.startswith("data:"))
+
+
+def _modality(mime_type: str, modality: str) -> str:
+    """A file that is a picture, a sound or a film is called that."""
+    kind = mime_type.partition("/")[0]
+    return kind if modality == "document" and kind in {"image", "audio", "video"} else modality
+
+
+def _inline(of: str, block: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Data in a part of the conventions' own kinds, or of pydantic-ai's "binary"; None for a link to elsewhere."""
+    if of not in {"blob", "binary", "uri"}:
+        return None
+    data = block.get("uri") if of == "uri" else block.get("content", block.get("binary_content"))
+    if of == "uri" and not (isinstance(data, str) and data.startswith("data:")):
+        return None
+    mime_type = str(block.get("mime_type") or block.get("media_type") or "")
+    return _blob(mime_type, str(block.get("modality") or "document"), data)
 
 
 def _blob(mime_type: str, modality: str, data: Any) -> dict[str, Any]:
@@ -229,7 +269,7 @@ def _blob(mime_type: str, modality: str, data: Any) -> dict[str, Any]:
     return {
         "type": "blob",
         "mime_type": mime_type,
-        "modality": modality,
+        "modality": _modality(mime_type, modality),
         "content": data if isinstance(data, str) else None,
     }
 

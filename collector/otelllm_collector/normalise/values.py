@@ -8,7 +8,21 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FINISHES", "count", "finish", "flag", "found", "grouped", "items", "number", "parsed", "provider", "text"]
+__all__ = [
+    "FINISHES",
+    "count",
+    "finish",
+    "flag",
+    "found",
+    "grouped",
+    "items",
+    "number",
+    "parsed",
+    "provider",
+    "provider_of_model",
+    "raised",
+    "text",
+]
 
 _LIMIT = 2**63
 
@@ -25,6 +39,7 @@ _PROVIDERS = {
     **dict.fromkeys(("az.ai.inference", "azure.ai.inference"), "azure.ai.inference"),
     **dict.fromkeys(("google", "gemini", "google_genai", "google-genai", "gcp.gemini"), "gcp.gemini"),
     **dict.fromkeys(("google.generative-ai", "google_generativeai", "google_ai_studio"), "gcp.gemini"),
+    "gcp.gen_ai": "gcp.gen_ai",
     **dict.fromkeys(
         ("vertexai", "google_vertexai", "vertex_ai", "google.vertex", "gcp.vertex.agent", "gcp.vertex_ai"),
         "gcp.vertex_ai",
@@ -37,6 +52,10 @@ _PROVIDERS = {
     **dict.fromkeys(("watsonx", "watsonx.ai", "ibm.watsonx.ai"), "ibm.watsonx.ai"),
     **dict.fromkeys(("together", "together_ai", "togetherai"), "together"),
 }
+_PLAIN_PROVIDERS = frozenset(
+    {"anthropic", "cohere", "deepseek", "fireworks_ai", "groq", "ollama", "openai", "openrouter", "perplexity"}
+)
+"""Those that everybody calls alike."""
 _FRAMEWORKS = frozenset(
     {
         "langchain",
@@ -99,7 +118,7 @@ def parsed(value: Any) -> Any:
         return value
     try:
         made = orjson.loads(value)
-        orjson.dumps(made)  # orjson reads deeper nesting than it writes
+        orjson.dumps([[[[[[[[made]]]]]]]])  # orjson reads deeper nesting than it writes, and a message goes around it
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return value
     return made
@@ -127,6 +146,38 @@ def provider(value: Any) -> str | None:
     return _PROVIDERS.get(first, first)
 
 
+_MAKERS = (
+    *((begin, "openai") for begin in ("gpt-", "chatgpt-", "o1", "o3", "o4-", "text-embedding-", "dall-e-", "davinci")),
+    *((begin, "mistral_ai") for begin in ("mistral", "ministral", "magistral", "codestral", "pixtral")),
+    *(("claude", "anthropic"), ("gemini", "gcp.gemini"), ("command-", "cohere"), ("grok-", "x_ai")),
+    ("deepseek-", "deepseek"),
+)
+"""How a model's name begins, and who alone calls one so."""
+
+_BEDROCK = frozenset(
+    {"anthropic", "amazon", "meta", "mistral", "cohere", "ai21", "deepseek", "openai", "qwen", "writer", "stability"}
+)
+"""Whose models Bedrock names `vendor.model`, behind a region or not."""
+
+
+def provider_of_model(model: Any) -> str | None:
+    """Whose service a model's name says that it is: for those who write a framework as provider. None where it may be
+    anybody's. Bedrock's ids and names with a provider before a slash say it outright.
+    """
+    name = (text(model) or "").strip().lower()
+    first, slash, rest = name.partition("/")
+    if name.startswith("arn:aws"):
+        return "aws.bedrock"
+    if slash and first in {"projects", "publishers", "models"}:
+        return "gcp.gemini" if first == "models" else "gcp.vertex_ai"
+    if slash and rest and (first in _PROVIDERS or first in _PLAIN_PROVIDERS):
+        return provider(first)
+    dotted = name.split(".", 2)
+    if any(one in _BEDROCK for one in dotted[:-1]):
+        return "aws.bedrock"
+    return next((maker for begin, maker in _MAKERS if name.startswith(begin)), None)
+
+
 def grouped(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
     """`prefix0.a`, `prefix0.b.c`, `prefix1.a` … as one dict an index, in order: [{"a": …, "b.c": …}, {"a": …}].
 
@@ -148,3 +199,9 @@ def items(value: Any) -> Iterator[Mapping[str, Any]]:
         given = [given]
     if isinstance(given, Iterable) and not isinstance(given, str):
         yield from (one for one in given if isinstance(one, Mapping))
+
+
+def raised(events: Iterable[Mapping[str, Any]]) -> str | None:
+    """The type of the exception that a span ended with: the last among its events."""
+    kinds = [one["attributes"].get("exception.type") for one in events if one["name"] == "exception"]
+    return text(kinds[-1]) if kinds else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["read_span"]
+
+_NO_MESSAGE = UUID(int=0)
+"""Keeps the place of a choice that another record brings."""
 
 
 def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Record | None:
@@ -69,9 +73,11 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 def _content(own: duckdb.DuckDBPyConnection, row: dict[str, Any], beside: list[dict[str, Any]]) -> Record:
     """Messages of the span itself, or of the log records beside it where the span has none."""
     hashes = {
-        column: row[column] or next((other[column] for other in beside if other[column]), row[column])
-        for column in ("input_hashes", "output_hashes", "system_hash", "tools_hash")
+        column: row[column] or next((other[column] for other in beside if other[column]), None)
+        for column in ("system_hash", "tools_hash")
     }
+    for column, joined in (("input_hashes", _in_turn), ("output_hashes", _by_index)):
+        hashes[column] = row[column] or joined([other[column] for other in beside if other[column]]) or row[column]
     wanted = [*(hashes["input_hashes"] or []), *(hashes["output_hashes"] or [])]
     wanted += [hashes[column] for column in ("system_hash", "tools_hash") if hashes[column]]
     bodies = {}
@@ -84,6 +90,25 @@ def _content(own: duckdb.DuckDBPyConnection, row: dict[str, Any], beside: list[d
         "system_instructions": _parts(bodies.get(hashes["system_hash"])),
         "tool_definitions": _listed(bodies.get(hashes["tools_hash"])),
     }
+
+
+def _in_turn(lists: list[list[UUID]]) -> list[UUID]:
+    """Each record's messages after the earlier ones'. The same list again is the same request, sent a second time."""
+    return [key for number, keys in enumerate(lists) if not number or keys != lists[number - 1] for key in keys]
+
+
+def _by_index(lists: list[list[UUID]]) -> list[UUID]:
+    """Each record's choices at their indices; what finds its place taken by another comes last."""
+    places: list[UUID] = []
+    late: list[UUID] = []
+    for keys in lists:
+        places += [_NO_MESSAGE] * (len(keys) - len(places))
+        for index, key in enumerate(keys):
+            if places[index] == _NO_MESSAGE:
+                places[index] = key
+            elif key not in {_NO_MESSAGE, places[index]}:
+                late.append(key)
+    return [*places, *dict.fromkeys(late)]
 
 
 def _messages(hashes: list[Any] | None, bodies: dict[Any, Any], role: str) -> list[Any] | None:
