@@ -41,6 +41,7 @@ class Summable(Protocol):
     user_id: str | None
     session_id: str | None
     feature: str | None
+    counted: bool
 
 
 def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
@@ -87,7 +88,7 @@ def _of_span(span: Summable) -> TraceRow:
     is_root = span.parent_span_id is None
     # An app's own embedding or rerank, in its process, has neither provider nor model: no call of a model.
     named = (span.provider or span.request_model) is not None
-    is_call = span.operation in MODEL_CALLS and (named or span.operation not in OWN_STEPS)
+    is_call = span.counted and span.operation in MODEL_CALLS and (named or span.operation not in OWN_STEPS)
     # What failed before anything was used has no cost to be known.
     used = (span.cost_status, span.input_tokens, span.output_tokens) != (None, None, None)
     ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s

@@ -135,6 +135,8 @@ class SpanRow:
     made: str | None = None
     """Of such a span: JSON text of what they mean in the conventions and has no column ("attributes"), and the columns
     that hold what they mean ("columns"). Everything else is as it came."""
+    counted: bool = True
+    """False where another span of the trace is the same call, and counts (see repeats.py)."""
 
 
 @dataclass(slots=True)

@@ -46,6 +46,7 @@ select
     error_type,
     attributes::json as attributes, -- those without a column of their own
     vocabulary,
+    coalesce(counted, true) as counted, -- false where another span is the same call, and counts
     (made::json -> '$.attributes') as normalised, -- what foreign attributes mean, where no column has it
     input_hashes as input_messages,
     output_hashes as output_messages,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from ...enrich import merge, summarise
+from ...repeats import may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
 from .arrow import table
@@ -21,6 +22,9 @@ DAY_NS = 86_400_000_000_000
 
 MESSAGES_REMEMBERED = 200_000
 """Hashes of messages that need not be written again: about 25 MB. A forgotten one is written twice, nothing worse."""
+
+TRACE_LOOKED_THROUGH = 5_000
+"""Spans of a trace that are looked through again for each batch that adds calls to it."""
 
 SpanKey = tuple[bytes, int]
 
@@ -103,9 +107,10 @@ class Writing:
         stored = self._known_traces(spans.values())
         known = {trace_id: reduce(merge, summaries) for trace_id, summaries in stored.items()}
         replaced = self._drop_stored(spans, known) if known else {}
+        recounted = {key[0] for key in replaced} | self._mark_repeats(list(spans.values()), known)
         self._replace(spans, replaced)
         self._insert("spans", list(spans.values()))
-        changed = self._changed_traces(summarise(spans.values()), known, {key[0] for key in replaced})
+        changed = self._changed_traces(summarise(spans.values()), known, recounted)
         self._delete_traces([summary for trace_id in changed for summary in stored.get(trace_id, ())])
         self._insert("traces", list(changed.values()))
 
@@ -138,6 +143,40 @@ class Writing:
                 del spans[key]
         return replaced
 
+    def _mark_repeats(self, rows: list[SpanRow], known: dict[bytes, TraceRow]) -> set[bytes]:
+        """Note which spans are the same call as another; the traces of which stored spans changed by that."""
+        traces: dict[bytes, list[Any]] = {}
+        for row in rows:
+            traces.setdefault(row.trace_id, []).append(row)
+        # Calls of two batches can only be one where both have some: then the stored ones are looked at, too.
+        asked = [
+            known[trace_id]
+            for trace_id, spans in traces.items()
+            if trace_id in known and known[trace_id].calls and any(map(may_repeat, spans))
+            and known[trace_id].spans <= TRACE_LOOKED_THROUGH
+        ]  # fmt: skip
+        stored = self._summable(asked) if asked else []
+        coming = {(row.trace_id, row.span_id) for row in rows}
+        for span in stored:
+            if (span.trace_id, span.span_id) not in coming:
+                traces[span.trace_id].append(span)
+        changed: list[Any] = []
+        for spans in traces.values():
+            if sum(map(may_repeat, spans)) < 2:
+                continue
+            outdone = repeated(spans)
+            for span in spans:
+                if may_repeat(span) and span.counted == (span.span_id in outdone):
+                    span.counted = not span.counted
+                    if not isinstance(span, SpanRow):
+                        changed.append(span)
+        if changed:
+            columns = {"trace_id": "UUID", "span_id": "UBIGINT", "counted": "BOOLEAN"}
+            starts = [span.start_ns for span in changed]
+            with self._registered("repeated_spans", columns, changed):
+                self._connection.execute(sql("write/uncount_spans"), {"start": min(starts), "end": max(starts)})
+        return {span.trace_id for span in changed}
+
     def _replace(self, spans: dict[SpanKey, SpanRow], replaced: dict[SpanKey, _Stored]) -> None:
         if not replaced:
             return
@@ -165,12 +204,15 @@ class Writing:
                 self._connection.execute(sql("write/delete_traces"), {"start": min(starts), "end": max(starts)})
 
     def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
+        return summarise(self._summable(traces))
+
+    def _summable(self, traces: list[TraceRow]) -> list[Any]:
+        """The stored spans of these traces, as far as sums need them."""
         bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
         with self._registered("batch_traces", {"trace_id": "UUID"}, traces):
             result = self._connection.execute(sql("write/summable_spans"), bounds)
             columns = [column[0] for column in result.description]
-            rows: list[Any] = [_Record(columns, row) for row in result.fetchall()]
-        return summarise(rows)
+            return [_Record(columns, row) for row in result.fetchall()]
 
     def _write_scores(self, scores: list[ScoreRow]) -> None:
         if not scores:
