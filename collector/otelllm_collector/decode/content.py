@@ -5,6 +5,7 @@ An agent that sends its whole conversation again each turn costs the store one m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ import orjson
 
 from ..normalise.genai import CONTENT, TEXT_CONTENT
 from ..rows import Batch, MessageRow
+
+_NOTHING: Mapping[str, Any] = {}
 
 __all__ = ["HasContent", "keep_content", "move_content", "move_text_content"]
 
@@ -25,12 +28,20 @@ class HasContent(Protocol):
     tools_hash: bytes | None
 
 
-def move_content(batch: Batch, row: HasContent, attributes: dict[str, Any], now_ns: int) -> bool:
-    """Move content out of the attributes into the batch's messages; whether there was any."""
+def move_content(
+    batch: Batch, row: HasContent, attributes: dict[str, Any], now_ns: int, read: Mapping[str, Any] = _NOTHING
+) -> bool:
+    """Move content out of the attributes into the batch's messages; whether there was any. `read`: structures that
+    somebody has read already.
+    """
     found = False
     for attribute in CONTENT.keys() & attributes.keys():
         if (value := attributes.pop(attribute)) is not None:
-            keep_content(batch, row, attribute, _structure(value), now_ns)
+            structure = read[attribute] if attribute in read else _structure(value)
+            try:
+                keep_content(batch, row, attribute, structure, now_ns)
+            except orjson.JSONEncodeError:  # orjson reads deeper nesting than it writes: such content stays text
+                keep_content(batch, row, attribute, value, now_ns)
             found = True
     return found
 
@@ -57,12 +68,9 @@ def _structure(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        content = orjson.loads(value)
-        # orjson reads deeper nesting than it writes: such content stays text.
-        orjson.dumps(content)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
         return value
-    return content
 
 
 def _note(batch: Batch, kind: str, content: Any, now_ns: int) -> bytes:

@@ -53,6 +53,8 @@ _OLD: dict[str, tuple[_Reader, tuple[str, ...]]] = {
 }
 """Today's name, how a value is read, and its old names."""
 
+_OLD_NAMES = frozenset(old for _, olds in _OLD.values() for old in olds)
+
 _OPERATIONS = {
     "completion": semconv.TEXT_COMPLETION,
     "embedding": semconv.EMBEDDINGS,
@@ -73,7 +75,7 @@ _PROMPT, _COMPLETION = "gen_ai.prompt", "gen_ai.completion"
 
 _MARKERS = frozenset(
     {
-        *(old for _, olds in _OLD.values() for old in olds),
+        *_OLD_NAMES,
         *CONTENT,
         *(semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL, _PROMPT, _COMPLETION),
     }
@@ -101,12 +103,8 @@ class OlderGenAi:
         """Only what differs from what stands there."""
         attributes = span.attributes
         found: dict[str, Any] = {}
-        for name, (read, olds) in _OLD.items():
-            if name not in attributes:
-                for old in olds:
-                    if old in attributes and (value := read(attributes[old])) is not None:
-                        found[name] = value
-                        break
+        if not _OLD_NAMES.isdisjoint(attributes):  # of most spans that is all there is to see
+            found.update(_renamed(attributes))
         found.update(_words(span))
         if span.is_error and semconv.ERROR_TYPE not in attributes:
             kinds = [one["attributes"].get(semconv.EXCEPTION_TYPE) for one in span.events if one["name"] == "exception"]
@@ -115,6 +113,15 @@ class OlderGenAi:
         _include_cached(attributes, found)
         found.update(_content(span))
         return found
+
+
+def _renamed(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, (read, olds) in _OLD.items():
+        if name not in attributes:
+            for old in olds:
+                if old in attributes and (value := read(attributes[old])) is not None:
+                    yield name, value
+                    break
 
 
 def _words(span: Foreign) -> Iterator[tuple[str, Any]]:
@@ -145,8 +152,8 @@ def _include_cached(attributes: Mapping[str, Any], found: dict[str, Any]) -> Non
     def tokens(name: str) -> int | None:
         return found.get(name, count(attributes.get(name)))
 
-    given = tokens(semconv.USAGE_INPUT)
     cached = (tokens(semconv.USAGE_CACHE_READ) or 0) + (tokens(semconv.USAGE_CACHE_WRITE) or 0)
+    given = tokens(semconv.USAGE_INPUT) if cached else None
     if given is not None and given < cached:
         found[semconv.USAGE_INPUT] = given + cached
 
@@ -154,13 +161,15 @@ def _include_cached(attributes: Mapping[str, Any], found: dict[str, Any]) -> Non
 def _content(span: Foreign) -> Iterator[tuple[str, Any]]:
     attributes = span.attributes
     for name, default in ((semconv.INPUT_MESSAGES, "user"), (semconv.OUTPUT_MESSAGES, "assistant")):
-        if name in attributes and (made := repaired(attributes[name], default)) is not None:
+        if name in attributes and (made := repaired(span.structure(name), default)) is not None:
             yield name, made
-    said = parsed(attributes.get(semconv.SYSTEM_INSTRUCTIONS))
+    said = span.structure(semconv.SYSTEM_INSTRUCTIONS)
     if isinstance(said, list) and any(isinstance(one, Mapping) and "content" not in one for one in said):
         made = list(parts(said))
         if made:
             yield semconv.SYSTEM_INSTRUCTIONS, made
+    if not span.events and _PROMPT not in attributes and _COMPLETION not in attributes:
+        return
     for name, value in _beside(span):
         if name not in attributes and value is not None:
             yield name, value

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import orjson
 
 __all__ = ["Foreign", "Vocabulary"]
 
@@ -24,6 +27,19 @@ class Foreign:
     end_ns: int
     is_root: bool
     is_error: bool
+    structures: dict[str, Any] = field(default_factory=dict)
+    """What `structure` has read so far."""
+
+    def structure(self, name: str) -> Any:
+        """What the JSON text of an attribute says, read once; a value that is no such text as it is."""
+        if name in self.structures:
+            return self.structures[name]
+        value = self.attributes.get(name)
+        if isinstance(value, str):
+            with suppress(orjson.JSONDecodeError):
+                value = orjson.loads(value)
+        self.structures[name] = value
+        return value
 
 
 class Vocabulary(Protocol):
