@@ -7,12 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from otelllm import semconv
 
-from .messages import definitions, message, messages, parts
+from .messages import definitions, message, messages, parts, says
 from .values import count, finish, flag, items, number, parsed, text
 
-__all__ = ["inputs", "read_request", "read_response", "read_usage", "settings"]
+__all__ = ["inputs", "read_request", "read_response", "read_usage", "settings", "told"]
 
 
 def _texts(value: Any) -> list[str] | None:
@@ -116,6 +118,13 @@ def inputs(value: Any) -> list[dict[str, Any]] | None:
     return [one for one in made if one["parts"]] or None
 
 
+def told(by: str, value: Any) -> list[dict[str, Any]] | None:
+    """What a step was given, or gave back, as one message: a text, or a structure's JSON text."""
+    if value is None or value in ("", "null"):
+        return None
+    return [message(by, [says(value if isinstance(value, str) else orjson.dumps(value).decode())])]
+
+
 def read_request(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The request of a model's call."""
     yield semconv.REQUEST_MODEL, text(body.get("model"))
@@ -150,9 +159,11 @@ def _answer(body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         return [message("assistant", said)] if said else None
     if isinstance(output, Mapping) and isinstance(output.get("message"), Mapping):
         return messages([output["message"]], "assistant")
-    for key in ("choices", "generations"):
-        if isinstance(body.get(key), list):
-            return messages(body[key], "assistant")
+    if isinstance(body.get("choices"), list):
+        return messages(body["choices"], "assistant")
+    if isinstance(body.get("generations"), list):
+        said = [{key: one[key] for key in ("message", "text") if key in one} for one in _generations(body)]
+        return messages(said, "assistant")
     if isinstance(body.get("candidates"), list):
         return messages([one["content"] for one in items(body["candidates"]) if "content" in one], "assistant")
     return messages([body], "assistant")
@@ -164,10 +175,8 @@ def _reasons(body: Mapping[str, Any]) -> list[Any]:
     for key in ("choices", "candidates"):
         if isinstance(body.get(key), list):
             return [one.get("finish_reason") or one.get("finishReason") for one in items(body[key])]
-    generations = body.get("generations")
-    if isinstance(generations, list):
-        flat = generations[0] if generations and isinstance(generations[0], list) else generations
-        return [_reason_of_generation(one) for one in items(flat)]
+    if isinstance(body.get("generations"), list):
+        return [_reason_of_generation(one) for one in _generations(body)]
     return [
         next((body[key] for key in ("stop_reason", "stopReason", "finish_reason", "done_reason") if key in body), None)
     ]
@@ -183,6 +192,12 @@ def _reason_of_items(body: Mapping[str, Any]) -> str | None:
         return None
     called = any(one.get("type") in ("function_call", "custom_tool_call") for one in items(body["output"]))
     return "tool_call" if called else "stop"
+
+
+def _generations(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """LangChain's, of the first prompt where there are several."""
+    given = body["generations"]
+    return items(given[0] if given and isinstance(given[0], list) else given)
 
 
 def _reason_of_generation(one: Mapping[str, Any]) -> Any:

@@ -98,7 +98,7 @@ def _message(given: Mapping[str, Any], default: str) -> dict[str, Any]:
     made = list(parts(given.get("reasoning_content") or given.get("reasoning"), kind="reasoning"))
     made += parts(content)
     calls = given.get("tool_calls") or given.get("toolCalls")
-    ids = {one.get("id") for one in made if one["type"] == "tool_call"}
+    ids = [one.get("id") for one in made if one["type"] == "tool_call"]  # may be of any type
     made += [call for call in map(_call, items(calls)) if call.get("id") is None or call["id"] not in ids]
     if isinstance(given.get("function_call"), Mapping):
         made.append(_call(given["function_call"]))

@@ -140,10 +140,9 @@ def provider(value: Any) -> str | None:
     name = (text(value) or "").strip().lower()
     if not name or name in _FRAMEWORKS:
         return None
-    if (known := _PROVIDERS.get(name)) is not None:
-        return known
-    first = name.partition(".")[0]
-    return _PROVIDERS.get(first, first)
+    while (known := _PROVIDERS.get(name)) is None and "." in name:  # "google.vertex.chat" is more than "google"
+        name = name.rpartition(".")[0]
+    return known or name
 
 
 _MAKERS = (
