@@ -9,12 +9,16 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from otelllm import semconv
 
-from ..rows import Batch, ContentRow, LogRow
+from ..content_forms import NOT_SENT
+from ..normalise import Made
+from ..normalise.coding_agents import SyntheticSpan, made_span
+from ..rows import Batch, ContentRow, LogRow, SpanRow
 from .content import move_content
 from .message_records import NAMES, MessageRecords
 from .protobuf import ATTRIBUTES_LIMIT, TOO_MANY_ATTRIBUTES
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
+from .spans import fill_made
 from .values import plain, plain_attributes, to_json
 
 __all__ = ["read_logs"]
@@ -90,6 +94,31 @@ def _read_record(batch: Batch, record: LogRecord, by: _From, said: MessageRecord
             dropped_attributes=record.dropped_attributes_count,
         )
     )
+    if (made := made_span(name or "", attributes, body, time_ns, trace_id, span_id)) is not None:
+        batch.spans.append(_span_row(batch, made, by))
+
+
+def _span_row(batch: Batch, made: SyntheticSpan, by: _From) -> SpanRow:
+    """The row of a span that nobody sent: a record tells of it."""
+    row = SpanRow(
+        trace_id=made.trace_id,
+        span_id=made.span_id,
+        parent_span_id=None,
+        name=made.name,
+        kind="internal" if made.attributes.get(semconv.OPERATION) == semconv.EXECUTE_TOOL else "client",
+        start_ns=made.start_ns,
+        end_ns=made.end_ns,
+        resource_id=by.sender.resource_id,
+        scope_id=by.scope_id,
+        received_ns=by.now_ns,
+        service_name=by.sender.service_name,
+        status="error" if made.is_error else "unset",
+        status_message=made.error,
+        parts=len(made.attributes),
+        content_forms=NOT_SENT,
+    )
+    fill_made(batch, row, {}, Made(made.vocabulary, made.attributes), by.now_ns)
+    return row
 
 
 def _named_by_attribute(name: object) -> str | None:

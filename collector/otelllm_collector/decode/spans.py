@@ -14,13 +14,13 @@ from ..normalise import Made, normalise
 from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
 from ..normalise.spec import Foreign
 from ..rows import Batch, SpanRow
-from .content import keep_content, move_content, move_text_content
+from .content import keep_content, move_content, move_text_content, note_form
 from .protobuf import OverLimit, WireSpan, read_fields, read_span
 from .scores import read_score
 from .senders import Sender, read_resource, read_scope
 from .values import to_json
 
-__all__ = ["MAX_TIME_NS", "read_spans"]
+__all__ = ["MAX_TIME_NS", "fill_made", "read_spans"]
 
 KINDS = {0: "unspecified", 1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 STATUSES = {0: "unset", 1: "ok", 2: "error"}
@@ -114,29 +114,30 @@ def _read_span(batch: Batch, span: WireSpan, sender: Sender, scope: _Scope, now_
     if span.status >= 0:
         row.status = STATUSES.get(span.status, str(span.status))
         row.status_message = span.status_message or None
+    else:
+        note_form(row, "status", "absent")
     for event in events:
         if event["name"] == semconv.EVENT_EVALUATION:
             time_ns = min(event["time_ns"], MAX_TIME_NS)
             batch.scores.append(read_score(event["attributes"], span.trace_id, row.span_id, time_ns))
-    made = normalise(
-        Foreign(
-            name=span.name,
-            scope=scope.name,
-            attributes=attributes,
-            events=events,
-            start_ns=row.start_ns,
-            end_ns=row.end_ns,
-            is_root=row.parent_span_id is None,
-            is_error=row.status == "error",
-        )
+    foreign = Foreign(
+        name=span.name,
+        scope=scope.name,
+        attributes=attributes,
+        events=events,
+        start_ns=row.start_ns,
+        end_ns=row.end_ns,
+        is_root=row.parent_span_id is None,
+        is_error=row.status == "error",
     )
+    made = normalise(foreign)
     if made is None:
-        move_content(batch, row, attributes, now_ns)
+        move_content(batch, row, attributes, now_ns, foreign.structures)
         move_text_content(row, attributes)
         _fill_columns(row, attributes)
         row.attributes = to_json(attributes)
     else:
-        _fill_made(batch, row, attributes, made, now_ns)
+        fill_made(batch, row, attributes, made, now_ns)
     if events:
         row.events = to_json(events)
     if span.links:
@@ -144,7 +145,7 @@ def _read_span(batch: Batch, span: WireSpan, sender: Sender, scope: _Scope, now_
     return row
 
 
-def _fill_made(batch: Batch, row: SpanRow, attributes: dict[str, Any], made: Made, now_ns: int) -> None:
+def fill_made(batch: Batch, row: SpanRow, attributes: dict[str, Any], made: Made, now_ns: int) -> None:
     """Columns from what foreign names mean, and from the conventions' own where those say nothing else; what came
     stays among the attributes, but for what has moved into a column as it came.
     """

@@ -88,7 +88,8 @@ def _finished(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     given = attributes.get(semconv.RESPONSE_FINISH_REASONS)
     if given is None and text(attributes.get(_FINISH)):
         given = [one.rpartition(".")[2] for one in attributes[_FINISH].split(",") if one not in {"", "None"}]
-    if (made := finish(given)) is not None:
+        yield semconv.RESPONSE_FINISH_REASONS, finish(given)  # None, too, is better than what is written there
+    elif (made := finish(given)) is not None:
         yield semconv.RESPONSE_FINISH_REASONS, made
 
 

@@ -35,6 +35,7 @@ _CLASSES = (
 )
 _TOOL_INPUT = ("full_command", "file_path", "skill_name", "subagent_type")
 """Of a tool's input these stand by themselves."""
+_OUTPUT = ("output", "content", "diff")
 _TAGS = ("organization.id", "prompt.id", "query_source", "agent_id", "parent_agent_id")
 
 
@@ -65,7 +66,8 @@ class ClaudeCode:
 
 
 def _shown(value: Any) -> str | None:
-    return None if value in _REDACTED else text(value)
+    said = text(value)
+    return None if said in _REDACTED else said
 
 
 def _of_step(span: Foreign) -> Iterator[tuple[str, Any]]:
@@ -114,8 +116,9 @@ def _of_tool(span: Foreign) -> Iterator[tuple[str, Any]]:
     for event in span.events:
         if event["name"] == "tool.output":
             of = event["attributes"]
-            said = (_shown(of.get(key)) for key in ("output", "content", "diff"))
-            yield semconv.TOOL_CALL_RESULT, next((parsed(one) for one in said if one is not None), None)
+            said = next((one for key in _OUTPUT if (one := _shown(of.get(key))) is not None), None)
+            if said is not None:
+                yield semconv.TOOL_CALL_RESULT, parsed(said)
 
 
 _READERS = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from otelllm import semconv
 
+from .bodies import read_usage
 from .messages import definitions, messages, parts
 from .spec import Foreign
 from .values import count, finish, items, parsed, provider, provider_of_model, text
@@ -35,13 +36,6 @@ _NAMES = {
 _NOTHING = frozenset({"", "{}", "[]", "N/A", "<not specified>", "<not serializable>", "<elided>"})
 """What stands where content was not captured or is none."""
 _MERGED = "(merged tools)"
-
-_USAGE = (
-    (semconv.USAGE_INPUT, ("prompt_token_count", "promptTokenCount")),
-    (semconv.USAGE_CACHE_READ, ("cached_content_token_count", "cachedContentTokenCount")),
-    (semconv.USAGE_REASONING, ("thoughts_token_count", "thoughtsTokenCount")),
-)
-_CANDIDATES = ("candidates_token_count", "candidatesTokenCount")
 
 
 class GoogleAdk:
@@ -75,26 +69,13 @@ class GoogleAdk:
 
 
 def _operation(span: Foreign) -> str | None:
-    """From 1.22 until 2.13 a `generate_content` stands below each `call_llm` and repeats its tokens: it has an event,
-    but neither a provider under its newer name nor content.
-    """
     attributes = span.attributes
     given = text(attributes.get(semconv.OPERATION))
     if given is None:
         return _NAMES.get(span.name.partition(" ")[0])
-    if given == semconv.EXECUTE_TOOL and attributes.get(semconv.TOOL_NAME) == _MERGED:
-        return semconv.TASK  # each of the tools has a span of its own
-    if (
-        given == semconv.GENERATE_CONTENT
-        and span.scope == _SCOPE
-        and _EVENT in attributes
-        and semconv.PROVIDER not in attributes
-        and attributes.get("gen_ai.system") != _SCOPE
-        and _REQUEST not in attributes
-        and _RESPONSE not in attributes
-    ):
-        return semconv.TASK
-    return None
+    # Each of the tools has a span of its own.
+    is_merged = given == semconv.EXECUTE_TOOL and attributes.get(semconv.TOOL_NAME) == _MERGED
+    return semconv.TASK if is_merged else None
 
 
 def _provider(attributes: Mapping[str, Any]) -> str | None:
@@ -139,7 +120,7 @@ def _of_call(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 for one in items(tool.get("function_declarations") or tool.get("functionDeclarations"))
             ]
             yield semconv.TOOL_DEFINITIONS, definitions(declared)
-    thoughts = count(attributes.get(_THOUGHTS))
+    thoughts = count(attributes.get(_THOUGHTS))  # only where the output leaves them out
     if isinstance(response, Mapping):
         yield semconv.RESPONSE_MODEL, text(response.get("model_version") or response.get("modelVersion"))
         yield semconv.RESPONSE_FINISH_REASONS, finish(response.get("finish_reason") or response.get("finishReason"))
@@ -147,21 +128,12 @@ def _of_call(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield semconv.OUTPUT_MESSAGES, messages([response["content"]], "assistant")
         usage = response.get("usage_metadata") or response.get("usageMetadata")
         if isinstance(usage, Mapping):
-            yield from _usage(usage)
+            yield from read_usage(usage).items()
             return
     if thoughts is not None:
         yield semconv.USAGE_REASONING, thoughts
         written = count(attributes.get(semconv.USAGE_OUTPUT))
         yield semconv.USAGE_OUTPUT, None if written is None else written + thoughts
-
-
-def _usage(usage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What a model thought is not among its candidates' tokens."""
-    counts = {name: next((count(usage[key]) for key in keys if key in usage), None) for name, keys in _USAGE}
-    yield from counts.items()
-    written = next((count(usage[key]) for key in _CANDIDATES if key in usage), None)
-    if written is not None:
-        yield semconv.USAGE_OUTPUT, written + (counts[semconv.USAGE_REASONING] or 0)
 
 
 VOCABULARY = GoogleAdk()

@@ -8,9 +8,10 @@ from typing import Any
 
 from otelllm import semconv
 
+from .bodies import read_usage
 from .messages import definitions, message, messages, tool_call
 from .spec import Foreign
-from .values import count, finish, flag, grouped, items, number, parsed, provider, text
+from .values import finish, flag, grouped, items, number, parsed, provider, text
 
 __all__ = ["VOCABULARY"]
 
@@ -72,21 +73,15 @@ _FIRST_OF = (
 )
 """What is read of a key, the first that says something. Costs of what was cached and of reasoning are within these."""
 
+_CALLS = frozenset({semconv.REQUEST_MODEL, semconv.USAGE_INPUT, "gen_ai.system", "mcp.method.name"})
 _TAGS = ("metadata.", "litellm.metadata.", "litellm.team.")
+_ASKING = frozenset({"tool_call", "tool_use", "function_call"})
 _NO_TAGS = frozenset({"", "[]", "{}", "None", "null"})
 _HIDDEN = frozenset(
     {"metadata.usage_object", "metadata.user_api_key_hash", "litellm.metadata.user_api_key_hash"}
     | {key for name, _, keys in _FIRST_OF if name == semconv.USER_ID for key in keys}
 )
 _USAGE = "metadata.usage_object"
-_CLASSES = (
-    (semconv.USAGE_INPUT, "", ("prompt_tokens", "input_tokens")),
-    (semconv.USAGE_OUTPUT, "", ("completion_tokens", "output_tokens")),
-    (semconv.USAGE_CACHE_READ, "prompt_tokens_details", ("cached_tokens", "cache_read_input_tokens")),
-    (semconv.USAGE_CACHE_WRITE, "prompt_tokens_details", ("cache_creation_tokens", "cache_creation_input_tokens")),
-    (semconv.USAGE_REASONING, "completion_tokens_details", ("reasoning_tokens",)),
-)
-"""Of a usage: in which of its dicts, or beside them, a class stands. Input holds what was cached."""
 _USAGE_LIMIT = 20_000
 """Characters: what is longer is no usage."""
 
@@ -116,7 +111,8 @@ class LiteLlm:
         if given is None:
             if "guardrail_name" in attributes or "litellm.guardrail.name" in attributes:
                 return {semconv.OPERATION: "guardrail"}
-            return {semconv.OPERATION: semconv.TASK} if "mcp.method.name" not in attributes else {}
+            # Its callbacks for other backends write calls in those' names.
+            return {semconv.OPERATION: semconv.TASK} if _CALLS.isdisjoint(attributes) else {}
         found: dict[str, Any] = {}
         operation = _OPERATIONS.get(given) or (semconv.TASK if given.startswith("litellm.") else given)
         if operation != attributes.get(semconv.OPERATION):
@@ -124,13 +120,13 @@ class LiteLlm:
         found.update(_whose(attributes))
         for name, read, keys in _FIRST_OF:
             made = next((one for key in keys if key in attributes and (one := read(attributes[key])) is not None), None)
-            if made is not None and (made is not False or name == semconv.REQUEST_STREAM):
+            if made is not None:
                 found[name] = made
         if semconv.COST in found:
             found[semconv.COST_STATUS] = "reported"
         if semconv.RESPONSE_FINISH_REASONS in attributes:
             found[semconv.RESPONSE_FINISH_REASONS] = finish(attributes[semconv.RESPONSE_FINISH_REASONS])
-        found.update(_details(attributes.get(_USAGE)))
+        found.update(read_usage(_literal(attributes.get(_USAGE))))
         found.update(_content(attributes))
         found.update(_tags(attributes))
         return {name: value for name, value in found.items() if value is not None or name == semconv.PROVIDER}
@@ -159,21 +155,8 @@ def _provider(word: str | None) -> str | None:
     return _PROVIDERS[name] if name in _PROVIDERS else provider(name)
 
 
-def _details(given: Any) -> Iterator[tuple[str, Any]]:
-    """The classes of usage, which stand only in the text that Python makes of a dict."""
-    usage = _literal(given)
-    if not isinstance(usage, Mapping):
-        return
-    for name, side, keys in _CLASSES:
-        inner = usage.get(side)
-        for source in (inner if isinstance(inner, Mapping) else {}, usage):
-            made = next((one for key in keys if (one := count(source.get(key))) is not None), None)
-            if made is not None:
-                yield name, made
-                break
-
-
 def _literal(given: Any) -> Any:
+    """Of usage, all but input and output stands only in the text that Python makes of a dict."""
     made = parsed(given)
     if not isinstance(made, str) or not made.startswith("{") or len(made) > _USAGE_LIMIT:
         return made
@@ -215,7 +198,7 @@ def _messages(given: Any, default: str, calls: Any = None) -> list[dict[str, Any
 def _asks(given: Mapping[str, Any]) -> bool:
     content = given.get("content")
     in_parts = isinstance(content, list) and any(
-        isinstance(one, Mapping) and one.get("type") in {"tool_call", "tool_use", "function_call"} for one in content
+        isinstance(one, Mapping) and str(one.get("type")) in _ASKING for one in content
     )
     return bool(given.get("tool_calls") or given.get("function_call")) or in_parts
 
@@ -240,7 +223,7 @@ def _calls(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _tags(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Whatever the app and the proxy say about a call; names that have no value are written as empty."""
     for key, value in attributes.items():
-        if key.startswith(_TAGS) and key not in _HIDDEN and value is not None and value not in _NO_TAGS:
+        if key.startswith(_TAGS) and key not in _HIDDEN and not (value is None or str(value) in _NO_TAGS):
             yield semconv.TAG + key.removeprefix("litellm.").removeprefix("metadata."), value
     if text(attributes.get("litellm.call_id")):
         yield semconv.TAG + "litellm.call_id", attributes["litellm.call_id"]

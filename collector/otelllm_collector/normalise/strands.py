@@ -7,6 +7,7 @@ from typing import Any
 
 from otelllm import semconv
 
+from .documents import documents
 from .genai import CONTENT
 from .message_events import NAMES
 from .messages import definitions, message, messages, parts
@@ -116,10 +117,8 @@ def _usage(attributes: Mapping[str, Any], by: Any) -> Iterator[tuple[str, Any]]:
     if given is None or not cached:
         return
     total = count(attributes.get("gen_ai.usage.total_tokens"))
-    if total is None:
-        excludes = by in {"anthropic", "aws.bedrock"}
-    else:
-        excludes = total == given + (written or 0) + cached
+    by_habit = total is None and by in {"anthropic", "aws.bedrock"}
+    excludes = by_habit or total == given + (written or 0) + cached
     if excludes or given < cached:
         yield semconv.USAGE_INPUT, given + cached
 
@@ -147,7 +146,7 @@ def _content(span: Foreign) -> Iterator[tuple[str, Any]]:
             reasons += _reasons(of.get(semconv.OUTPUT_MESSAGES))
             if not system and of.get(semconv.SYSTEM_INSTRUCTIONS) != _REDACTED:
                 system = _blocks(of.get(semconv.SYSTEM_INSTRUCTIONS))
-        elif name in NAMES and _REDACTED not in {of.get("message"), of.get("content")}:
+        elif name in NAMES and _REDACTED not in (of.get("message"), of.get("content")):
             said = _blocks(of.get("message" if name == _CHOICE else "content"))
             if said and name == _CHOICE:
                 outputs.append(message("assistant", said))
@@ -156,13 +155,13 @@ def _content(span: Foreign) -> Iterator[tuple[str, Any]]:
             if name == _CHOICE and text(of.get("finish_reason")):
                 reasons.append(of["finish_reason"])
     reasons = reasons or _reasons(attributes.get(semconv.OUTPUT_MESSAGES))
-    for key, made in (
+    for key, said in (
         (semconv.INPUT_MESSAGES, inputs),
         (semconv.OUTPUT_MESSAGES, outputs),
         (semconv.SYSTEM_INSTRUCTIONS, system),
     ):
-        if made and key not in attributes:
-            yield key, made
+        if span.events and key not in attributes:
+            yield key, said or None  # nobody else is to read what is redacted there
     if reasons:
         yield semconv.RESPONSE_FINISH_REASONS, finish(reasons)
     tools = attributes.get(semconv.TOOL_DEFINITIONS)
@@ -209,8 +208,8 @@ def _of_search(span: Foreign) -> Iterator[tuple[str, Any]]:
         content = event["attributes"].get("content")
         if event["name"] == "memory.query" and text(content):
             yield semconv.RETRIEVAL_QUERY, content
-        elif event["name"] == "memory.results" and isinstance(parsed(content), list):
-            yield semconv.RETRIEVAL_DOCUMENTS, parsed(content)
+        elif event["name"] == "memory.results" and (made := documents(content)) is not None:
+            yield semconv.RETRIEVAL_DOCUMENTS, made
 
 
 VOCABULARY = Strands()
