@@ -49,9 +49,68 @@ def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
     traces: dict[bytes, TraceRow] = {}
     for span in spans:
         known = traces.get(span.trace_id)
-        summary = _of_span(span)
-        traces[span.trace_id] = summary if known is None else merge(known, summary)
+        if known is None:
+            traces[span.trace_id] = _of_span(span)
+        else:
+            _add(known, span)
     return traces
+
+
+def _add(trace: TraceRow, span: Summable) -> None:
+    """What `merge` of the trace and the span's own summary gives, in place: this is done for every span."""
+    is_first = span.start_ns < trace.start_ns
+    is_root = span.parent_span_id is None
+    if trace.root_start_ns is None:  # the earliest span names it until a root comes
+        is_named_by = is_root or is_first
+    else:
+        is_named_by = is_root and span.start_ns < trace.root_start_ns
+    if is_named_by:
+        trace.name, trace.service_name = span.name, span.service_name
+        trace.root_span_id, trace.root_start_ns = (span.span_id, span.start_ns) if is_root else (None, None)
+    trace.start_ns, trace.end_ns = min(trace.start_ns, span.start_ns), max(trace.end_ns, span.end_ns)
+    trace.spans += 1
+    trace.errors += span.status == "error"
+    if _is_call(span):
+        _add_call(trace, span)
+    model = span.response_model or span.request_model
+    if model:
+        trace.models = _with(trace.models, model, is_first)
+    if span.user_id:
+        trace.users = _with(trace.users, span.user_id, is_first)
+    if span.session_id:
+        trace.sessions = _with(trace.sessions, span.session_id, is_first)
+    if span.feature:
+        trace.features = _with(trace.features, span.feature, is_first)
+
+
+def _add_call(trace: TraceRow, span: Summable) -> None:
+    trace.calls += 1
+    trace.input_tokens = _sum(trace.input_tokens, span.input_tokens)
+    trace.output_tokens = _sum(trace.output_tokens, span.output_tokens)
+    trace.cache_read_tokens = _sum(trace.cache_read_tokens, span.cache_read_tokens)
+    trace.cost_usd = _sum(trace.cost_usd, span.cost_usd)
+    trace.unpriced_calls += _was_used(span) and span.cost_usd is None
+    ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
+    if ttft_s is not None and (trace.ttft_start_ns is None or span.start_ns < trace.ttft_start_ns):
+        trace.ttft_s, trace.ttft_start_ns = ttft_s, span.start_ns
+
+
+def _with(listed: list[str], name: str, is_first: bool) -> list[str]:
+    """The list with the name, at its end or, of what began before, at its beginning."""
+    if not is_first:
+        return listed if name in listed else [*listed, name][:LIST_LIMIT]
+    return listed if listed[:1] == [name] else _union([name], listed)
+
+
+def _is_call(span: Summable) -> bool:
+    # An app's own embedding or rerank, in its process, has neither provider nor model: no call of a model.
+    named = span.operation not in OWN_STEPS or (span.provider or span.request_model) is not None
+    return span.counted and span.operation in MODEL_CALLS and named
+
+
+def _was_used(span: Summable) -> bool:
+    """What failed before anything was used has no cost to be known."""
+    return span.cost_status is not None or span.input_tokens is not None or span.output_tokens is not None
 
 
 def merge(one: TraceRow, other: TraceRow) -> TraceRow:
@@ -86,11 +145,7 @@ def merge(one: TraceRow, other: TraceRow) -> TraceRow:
 
 def _of_span(span: Summable) -> TraceRow:
     is_root = span.parent_span_id is None
-    # An app's own embedding or rerank, in its process, has neither provider nor model: no call of a model.
-    named = (span.provider or span.request_model) is not None
-    is_call = span.counted and span.operation in MODEL_CALLS and (named or span.operation not in OWN_STEPS)
-    # What failed before anything was used has no cost to be known.
-    used = (span.cost_status, span.input_tokens, span.output_tokens) != (None, None, None)
+    is_call = _is_call(span)
     ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
     model = span.response_model or span.request_model
     return TraceRow(
@@ -109,7 +164,7 @@ def _of_span(span: Summable) -> TraceRow:
         output_tokens=span.output_tokens if is_call else None,
         cache_read_tokens=span.cache_read_tokens if is_call else None,
         cost_usd=span.cost_usd if is_call else None,
-        unpriced_calls=int(is_call and used and span.cost_usd is None),
+        unpriced_calls=int(is_call and _was_used(span) and span.cost_usd is None),
         ttft_s=ttft_s if is_call else None,
         ttft_start_ns=span.start_ns if is_call and ttft_s is not None else None,
         models=[model] if model else [],
