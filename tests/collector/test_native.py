@@ -154,7 +154,7 @@ def test_a_sum_of_lists_in_one_value_is_the_last_one() -> None:
     assert found == {"k": 7}
 
 
-@pytest.mark.skipif(not all(map(native.is_compiled, native.COMPILED)), reason="nothing is compiled here: make native")
+@pytest.mark.skipif(not native.is_compiled(), reason="nothing is compiled here: make native")
 def test_uncompiled_it_reads_the_same() -> None:
     """These tests and those of decoding again, without the compiled module."""
     assert "_native" in str(protobuf.__file__)
@@ -167,15 +167,17 @@ def test_uncompiled_it_reads_the_same() -> None:
     assert "nothing is compiled here" in done.stdout
 
 
-def test_a_compiled_module_of_another_source_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_modules_of_other_sources_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "FOLDER", tmp_path)
+    monkeypatch.setattr(native, "STAMP", tmp_path / "sources.sha256")
     monkeypatch.delenv("OTELLLM_NATIVE", raising=False)
-    (tmp_path / "decode").mkdir()
-    stamp = tmp_path / "decode" / "protobuf.sha256"
-    assert native.ours_first(["there"], "decode") == ["there"]
-    stamp.write_text("of another source")
-    assert native.ours_first(["there"], "decode") == ["there"]
-    stamp.write_text(native.source_hash("decode/protobuf"))
-    assert native.ours_first(["there"], "decode") == [str(tmp_path / "decode"), "there"]
+    assert not native.is_compiled()
+    native._library().write_bytes(b"")
+    assert not native.is_compiled()
+    native.STAMP.write_text("of other sources")
+    assert not native.is_compiled()
+    assert native.compiled_first(["there"], "decode") == ["there"]
+    native.STAMP.write_text(native.sources_hash())
+    assert native.is_compiled()
     monkeypatch.setenv("OTELLLM_NATIVE", "0")
-    assert native.ours_first(["there"], "decode") == ["there"]
+    assert not native.is_compiled()

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..native import ours_first
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
+
+from ..native import compiled_first
 from ..rows import Batch
 
-__path__ = ours_first(__path__, "decode")
+__path__ = compiled_first(__path__, "decode")
 
 from .logs import read_logs
 from .metrics import read_metrics
 from .spans import read_spans
 from .wire import REQUESTS, Undecodable, parse
 
-__all__ = ["Signal", "Undecodable", "decode"]
+__all__ = ["Signal", "Undecodable", "as_protobuf", "decode"]
 
 Signal = Literal["traces", "metrics", "logs"]
 
@@ -31,7 +33,7 @@ def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: 
     if not is_json:
         try:
             read_spans(body, batch, now_ns)
-        except (ValueError, IndexError):  # no protobuf, or some that only its own parser understands
+        except (ValueError, IndexError, DecodeError):  # no protobuf, or some that only its own parser understands
             batch = Batch(project=project)
         else:
             return batch
@@ -39,3 +41,9 @@ def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: 
     request.DiscardUnknownFields()
     read_spans(request.SerializeToString(), batch, now_ns)
     return batch
+
+
+def as_protobuf(signal: Signal, body: bytes) -> bytes:
+    """OTLP/JSON as protobuf; records that JSON spells wrongly are left out, as `decode` leaves them out."""
+    encoded: bytes = parse(REQUESTS[signal], body, is_json=True, refuse=lambda _: None).SerializeToString()
+    return encoded

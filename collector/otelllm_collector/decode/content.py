@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import orjson
 
+from ..content_forms import KEPT, STRUCTURE, form_of
 from ..normalise.genai import CONTENT, TEXT_CONTENT
-from ..rows import Batch, MessageRow
+from ..rows import Batch, MessageRow, SpanRow
 
 _NOTHING: Mapping[str, Any] = {}
 
-__all__ = ["HasContent", "keep_content", "move_content", "move_text_content"]
+__all__ = ["HasContent", "keep_content", "move_content", "move_text_content", "note_form"]
 
 
 class HasContent(Protocol):
@@ -36,14 +37,34 @@ def move_content(
     """
     found = False
     for attribute in CONTENT.keys() & attributes.keys():
-        if (value := attributes.pop(attribute)) is not None:
+        if (value := attributes[attribute]) is not None:
             structure = read[attribute] if attribute in read else _structure(value)
             try:
                 keep_content(batch, row, attribute, structure, now_ns)
             except orjson.JSONEncodeError:  # orjson reads deeper nesting than it writes: such content stays text
+                structure = value
                 keep_content(batch, row, attribute, value, now_ns)
             found = True
+            if not isinstance(row, SpanRow) or _note_form(batch, row, attribute, value, structure) != KEPT:
+                del attributes[attribute]
     return found
+
+
+def _note_form(batch: Batch, row: SpanRow, attribute: str, value: Any, structure: Any) -> str | None:
+    """How the content was written, noted in the row where it is not the commonest form."""
+    column = CONTENT[attribute]
+    kept = getattr(row, column)
+    is_single = isinstance(kept, bytes)
+    bodies = [batch.messages[key].body for key in ((kept,) if is_single else kept)]
+    form = form_of(value, structure, bodies, is_single=is_single)
+    if form is not None:
+        note_form(row, column, form)
+    return form
+
+
+def note_form(row: SpanRow, column: str, form: str) -> None:
+    """Note one form in the row."""
+    row.content_forms = orjson.dumps({**orjson.loads(row.content_forms or "{}"), column: form}).decode()
 
 
 def keep_content(batch: Batch, row: HasContent, attribute: str, content: Any, now_ns: int) -> None:
@@ -56,11 +77,16 @@ def keep_content(batch: Batch, row: HasContent, attribute: str, content: Any, no
         setattr(row, column, _note(batch, column.removesuffix("_hash"), content, now_ns))
 
 
-def move_text_content(row: object, attributes: dict[str, Any]) -> None:
+def move_text_content(row: SpanRow, attributes: dict[str, Any]) -> None:
     """Move a tool's or a search's content into its columns."""
     for attribute, column in TEXT_CONTENT.items():
-        if (value := attributes.pop(attribute, None)) is not None:
-            setattr(row, column, value if isinstance(value, str) else orjson.dumps(value).decode())
+        if (value := attributes.get(attribute)) is not None:
+            del attributes[attribute]
+            if isinstance(value, str):
+                setattr(row, column, value)
+            else:
+                setattr(row, column, orjson.dumps(value).decode())
+                note_form(row, column, STRUCTURE)
 
 
 def _structure(value: Any) -> Any:

@@ -10,6 +10,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from ..native import compiled_first
+
+__path__ = compiled_first(__path__, "normalise")
+
 from .spec import Foreign, Vocabulary
 
 __all__ = ["Made", "normalise", "vocabularies"]
@@ -39,7 +43,8 @@ class Made:
 @cache
 def vocabularies() -> tuple[Vocabulary, ...]:
     """All of them, by rank."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    names = sorted({found.name for found in pkgutil.iter_modules(__path__)})  # the compiled ones are there twice
+    modules = (import_module(f"{__name__}.{name}") for name in names)
     made = [module.VOCABULARY for module in modules if hasattr(module, "VOCABULARY")]
     return tuple(sorted(made, key=lambda one: (one.rank, one.name)))
 
