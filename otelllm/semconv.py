@@ -161,6 +161,7 @@ USAGE_CACHE_WRITE_1H = "otelllm.usage.cache_write_1h.input_tokens"
 USAGE_OTHER = "otelllm.usage."
 TIER = "otelllm.tier"
 FEATURE = "otelllm.feature"
+PROJECT = "otelllm.project"  # of a resource: whose key its spans came with
 PRIORITY = "otelllm.priority"
 TAG = "otelllm.tag."
 CONTENT_CAPTURED = "otelllm.content.captured"

@@ -6,62 +6,108 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
-import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from otelllm.version import __version__
-
-from .answers import answer, refusal
-from .api import aggregates, signals, spans, sql, traces
+from .answers import refusal
+from .api import (
+    about,
+    aggregates,
+    exporters,
+    feedback,
+    maintenance,
+    own_metrics,
+    policy,
+    signals,
+    spans,
+    sql,
+    tail,
+    traces,
+)
 from .asker import Asker
+from .auth import Auth, refuse_open_doors
 from .commits import Commits
-from .config import BadSetting, Settings, is_loopback, read_settings
-from .hosts import OnlyLoopbackHosts
+from .config import Address, BadSetting, Settings, is_loopback, read_settings
+from .exporter_status import Status
+from .exporters import Exporters, read_destinations
+from .hosts import OnlyKnownOrigins, OnlyLoopbackHosts
+from .journal import Journal
+from .listening import STOP_WITHIN_S, WebServer, check_certificates, listen, room_for
+from .live import Live
+from .policies import Policies
 from .receivers.http import OtlpHttp
+from .receivers.intake import Intake
+from .retention import read_retention
 from .stores.duckdb import open_store
 from .stores.spec import Store
+from .telemetry import Telemetry, otlp_readers, prometheus_reader
+from .time_limits import BodyInTime
 
 __all__ = ["build", "main", "serve"]
 
-QUESTIONS_END_WITHIN_S = 1
 
-STOP_WITHIN_S = 3
-"""Requests in hand get this long to end; with the checkpoint a stop takes less than 5 s."""
+class _Onward:
+    """The exporters and what they read, where there are any."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.journal: Journal | None = None
+        self._exporters: Exporters | None = None
+        if settings.config is None or not (to := read_destinations(settings.config)):
+            return
+        names = [one.name for one in to]
+        self.journal = Journal(
+            settings.data / "journal", names, size=settings.journal_size, age_s=settings.journal_age_s
+        )
+        self._exporters = Exporters(to, self.journal, store)
+        self._exporters.start()
+
+    def statuses(self) -> list[Status]:
+        """Of each, as of now."""
+        return self._exporters.statuses if self._exporters else []
+
+    def close(self) -> None:
+        """What was not sent is sent after the next start."""
+        if self._exporters is not None:
+            self._exporters.close()
+        if self.journal is not None:
+            self.journal.close()
 
 
 def build(
-    settings: Settings, store: Store, commits: Commits, threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor]
-) -> ASGIApp:
-    """The application: OTLP in, the query API out. `threads` decode and ask: neither may starve the other."""
-    decoding, questions = threads
+    settings: Settings, store: Store, intake: Intake, auth: Auth, questions: Executor, live: Live, policies: Policies,
+    onward: _Onward,
+) -> ASGIApp:  # fmt: skip
+    """The application: OTLP in, the query API out. `questions` are threads: decoding has others, neither may starve."""
     asker = Asker(store, questions, sql_timeout_s=settings.sql_timeout_s, sql_row_limit=settings.sql_row_limit)
-    otlp = OtlpHttp(commits, decoding, body_limit=settings.body_limit, in_flight_limit=settings.in_flight_limit)
+    otlp = OtlpHttp(intake, body_limit=settings.body_limit)
     groups = (traces, spans, aggregates, signals, sql)
     app = Starlette(
         routes=[
-            Route("/healthz", _health),
-            *otlp.routes,
-            *(route for group in groups for route in group.routes(asker)),
+            auth.guard(route)
+            for route in (
+                *about.routes(),
+                *otlp.routes,
+                *(route for group in groups for route in group.routes(asker)),
+                *tail.routes(live),
+                *feedback.routes(intake.commits),
+                *maintenance.routes(asker, intake.commits),
+                *policy.routes(policies),
+                *own_metrics.routes(),
+                *exporters.routes(onward.statuses),
+            )
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
     app.router.redirect_slashes = False  # exporters follow no redirect: they are told the right path
-    return OnlyLoopbackHosts(app) if is_loopback(settings.host) else app
-
-
-async def _health(_: Request) -> Response:
-    return answer({"status": "ok", "version": __version__})
+    guarded = OnlyKnownOrigins(BodyInTime(app, settings.body_timeout_s), settings.cors_origins)
+    return OnlyLoopbackHosts(guarded) if is_loopback(settings.host) else guarded
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -78,71 +124,69 @@ async def _failed(_: Request, error: Exception) -> Response:
     return refusal(500, f"the collector failed at this ({type(error).__name__}); its log says where")
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with signals that end it with exit code 0; `break_off` is called a second after the first of them."""
-
-    def __init__(self, config: uvicorn.Config, break_off: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._break_off = break_off
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGTERM and SIGINT; uvicorn's own would raise the signal again once it has stopped."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        yield
-
-    def _stop(self) -> None:
-        self.should_exit = True
-        asyncio.get_running_loop().call_later(QUESTIONS_END_WITHIN_S, self._break_off)
-
-
 async def serve(settings: Settings, store: Store) -> None:
     """Serve until told to stop; then commit what was accepted."""
-    with _listening(settings) as listener, ThreadPoolExecutor(2) as decoding, ThreadPoolExecutor(4) as questions:
-        commits = Commits(store.write, store.tidy)
+    with listen(settings) as listener, ThreadPoolExecutor(2) as decoding, ThreadPoolExecutor(4) as questions:
+        live, policies = Live(), Policies(settings.data)
+        telemetry = Telemetry([prometheus_reader(), *otlp_readers()])
+        onward = _Onward(settings, store)
+        telemetry.watch_exporters(onward.statuses)
+        commits = Commits(telemetry.timed(store.write), store.tidy, live.publish, store.upkeep)
         try:
-            server = _Server(
-                uvicorn.Config(
-                    build(settings, store, commits, (decoding, questions)),
-                    log_config=None,
-                    access_log=False,
-                    lifespan="off",
-                    server_header=False,
-                    timeout_graceful_shutdown=STOP_WITHIN_S,
-                    # Exporters send every 5 s, uvicorn's own limit: each would meet a connection that is just closing.
-                    timeout_keep_alive=75,
-                ),
-                store.break_off,
+            intake = Intake(
+                commits, decoding, in_flight_limit=settings.in_flight_limit, telemetry=telemetry, journal=onward.journal
             )
-            running = asyncio.create_task(server.serve(sockets=[listener]))
-            while not (server.started or running.done()):
-                await asyncio.sleep(0.01)
-            if server.started:
-                host, port = listener.getsockname()[:2]
-                shown = f"[{host}]" if ":" in host else host
-                print(f"otelllm collector ready: http://{shown}:{port} (data in {settings.data})", flush=True)  # noqa: T201  the one line that starters wait for
-            await running
+            telemetry.watch(lambda: intake.in_flight, lambda: commits.waiting, settings.data)
+            auth = Auth(settings, telemetry.unauthorized)
+            async with _grpc(settings, intake, auth) as (grpc, stop_grpc):
+                app = build(settings, store, intake, auth, questions, live, policies, onward)
+
+                def stopping() -> None:
+                    stop_grpc()
+                    live.close()
+                    policies.close()
+
+                server = WebServer(app, settings, stopping, store.break_off)
+                running = asyncio.create_task(server.serve(sockets=[listener]))
+                while not (server.started or running.done()):
+                    await asyncio.sleep(0.01)
+                if server.started:
+                    _say_ready(settings, Address(*listener.getsockname()[:2]), grpc)
+                await running
         finally:
             commits.close()
+            onward.close()
+            telemetry.close()
             store.close()
 
 
-def _listening(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # Without its protocol named asyncio does not set TCP_NODELAY, and every answer waits 40 ms for an acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextlib.asynccontextmanager
+async def _grpc(
+    settings: Settings, intake: Intake, auth: Auth
+) -> AsyncIterator[tuple[Address | None, Callable[[], None]]]:
+    """OTLP/gRPC while the block runs: where it listens, and what makes it take no more."""
+    if settings.grpc is None:
+        yield None, lambda: None
+        return
+    from .receivers.grpc import OtlpGrpc  # noqa: PLC0415  30 MB that nobody needs who switched it off
+
+    receiver = OtlpGrpc(intake, auth, message_limit=settings.message_limit, timeout_s=settings.body_timeout_s)
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        stopping.append(asyncio.create_task(receiver.stop(STOP_WITHIN_S)))
+
     try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise BadSetting(
-            f"--http {settings.host}:{settings.port} can't be taken ({error.strerror}); "
-            "stop what listens there, or choose another port (0 is any free one)"
-        ) from error
-    return listener
+        yield await receiver.start(settings.grpc, settings.tls), stop
+    finally:
+        await asyncio.gather(receiver.stop(STOP_WITHIN_S), *stopping)
+
+
+def _say_ready(settings: Settings, http: Address, grpc: Address | None) -> None:
+    scheme = "https" if settings.tls else "http"
+    beside = f" and {scheme}://{grpc} for gRPC" if grpc else ""
+    # The one line that starters wait for.
+    print(f"otelllm collector ready: {scheme}://{http}{beside} (data in {settings.data})", flush=True)  # noqa: T201
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,7 +195,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)  # DuckDB makes its files as the umask says, and prompts are nobody else's to read
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments)
-        store = open_store(settings.data, settings.memory_limit)
+        refuse_open_doors(settings)
+        if settings.tls is not None:
+            check_certificates(settings.tls)
+        room_for(settings.connection_limit)
+        store = open_store(settings.data, settings.memory_limit, read_retention(settings))
         try:
             asyncio.run(serve(settings, store))
         finally:

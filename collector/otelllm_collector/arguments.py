@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.datastructures import QueryParams
 
 from .questions import BadQuestion, Key, Page, SpanFilter
 
-__all__ = ["chosen", "integer", "key_text", "only", "page", "span_filter", "span_id", "trace_id"]
+__all__ = ["MAX_NS", "chosen", "integer", "key_text", "only", "page", "span_filter", "span_id", "text", "trace_id"]
 
 MAX_NS = 2**63 - 1
 LISTS = ("service", "provider", "model", "operation", "user", "session", "feature", "name")
-FILTERS = frozenset({*LISTS, "start", "end", "error", "min_ms", "max_ms", "q", "trace_id"})
 
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,48})")
 
@@ -27,7 +26,7 @@ def span_filter(arguments: QueryParams) -> SpanFilter:
         error=_boolean(arguments, "error"),
         min_ms=_number(arguments, "min_ms"),
         max_ms=_number(arguments, "max_ms"),
-        q=_text(arguments, "q") or None,
+        q=text(arguments, "q") or None,
         trace_id=tuple(trace_id(value) for value in arguments.getlist("trace_id")),
         **{name: tuple(_clean(name, value) for value in arguments.getlist(name) if value) for name in LISTS},
     )
@@ -53,12 +52,11 @@ def key_text(time_ns: object, last: str) -> str:
     return f"{int(str(time_ns)):x}-{last}"
 
 
-def only(arguments: QueryParams, *names: str) -> None:
-    """Refuse arguments that this route does not have: a misspelt filter must not look like an answer."""
-    known = FILTERS.union(names)
+def only(arguments: QueryParams, known: Collection[str]) -> None:
+    """Refuse arguments that a route does not have: a misspelt filter must not look like an answer."""
     for name in arguments:
         if name not in known:
-            raise BadQuestion(f"there is no argument {name!r}; known are {', '.join(sorted(known))}")
+            raise BadQuestion(f"there is no argument {name!r}; known are {', '.join(sorted(known)) or 'none'}")
 
 
 def chosen(arguments: QueryParams, name: str, choices: Sequence[str], default: str | None) -> str:
@@ -120,7 +118,8 @@ def _number(arguments: QueryParams, name: str) -> float | None:
     return number
 
 
-def _text(arguments: QueryParams, name: str) -> str:
+def text(arguments: QueryParams, name: str) -> str:
+    """A text, empty where not given."""
     return _clean(name, arguments.get(name, ""))
 
 

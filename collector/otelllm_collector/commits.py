@@ -35,13 +35,23 @@ class _Waiting(NamedTuple):
 
 
 class Commits:
-    """Gives batches to a store's `write`, one transaction at a time; `tidy` is called when nothing waits."""
+    """Gives batches to a store's `write`, one transaction at a time; `tidy` is called when nothing waits.
 
-    def __init__(self, write: Callable[[Sequence[Batch]], None], tidy: Callable[[], None]) -> None:
-        self._write, self._tidy = write, tidy
+    `publish` is given what was committed, after its senders have their answer. It MUST NOT wait, nor raise.
+    `upkeep` is a store's: a short step between two commits.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Batch]], None],
+        tidy: Callable[[], None],
+        publish: Callable[[Sequence[Batch]], None] = lambda _: None,
+        upkeep: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._write, self._tidy, self._publish, self._upkeep = write, tidy, publish, upkeep
         self._waiting: list[_Waiting] = []
         self._changed = threading.Condition()
-        self._closing = False
+        self._closing = self._nudged = False
         self._thread = threading.Thread(target=self._run, name="otelllm-writer")
         self._thread.start()
 
@@ -56,6 +66,11 @@ class Commits:
             self._changed.notify()
         return done
 
+    @property
+    def waiting(self) -> int:
+        """Batches that no transaction has begun with."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Commit what waits and end the thread."""
         with self._changed:
@@ -63,17 +78,29 @@ class Commits:
             self._changed.notify()
         self._thread.join()
 
+    def nudge(self) -> None:
+        """Let the store's upkeep have its turn now, and not only when the next idle moment comes."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
+
     def _run(self) -> None:
+        wait_s: float | None = None
         while True:
+            patience_s = IDLE_S if wait_s is None else wait_s
             with self._changed:
-                is_told = self._changed.wait_for(lambda: self._waiting or self._closing, timeout=IDLE_S)
+                is_told = self._changed.wait_for(
+                    lambda: self._waiting or self._closing or self._nudged, timeout=patience_s
+                )
+                self._nudged = False
                 taken = self._take()
             if taken:
                 self._commit(taken)
             elif self._closing:
                 return
-            elif not is_told:
+            elif not is_told and wait_s is None:
                 self._tidy_up()
+            wait_s = self._upkeep()
 
     def _tidy_up(self) -> None:
         try:
@@ -105,3 +132,4 @@ class Commits:
         else:
             for waiting in taken:
                 waiting.done.set_result(None)
+            self._publish([waiting.batch for waiting in taken])

@@ -38,6 +38,8 @@ class ResourceRow:
     service_name: str | None
     attributes: str
     schema_url: str | None = None
+    rest: str | None = None
+    """What else it says, which is hardly ever anything: protobuf in base64."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class ScopeRow:
     version: str
     attributes: str
     schema_url: str | None = None
+    rest: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +140,10 @@ class SpanRow:
     that hold what they mean ("columns"). Everything else is as it came."""
     counted: bool = True
     """False where another span of the trace is the same call, and counts (see repeats.py)."""
+    content_forms: str | None = None
+    """How what has moved into columns of content was written, where that was not in the commonest form: JSON text,
+    column -> form (see content_forms.py), "status" -> absent where there was none, "span" -> made where a log record
+    tells of it, "content" -> dropped after retention took it."""
 
 
 @dataclass(slots=True)
@@ -194,6 +201,9 @@ class ScoreRow:
     explanation: str | None
     time_ns: int
     attributes: str
+    feedback_id: str | None = None
+    """Of what came by /v1/feedback: its sender's id for it, empty where there is none. What is sent again is kept once
+    (see stores/duckdb/scores.py)."""
 
 
 @dataclass(slots=True)
@@ -215,6 +225,8 @@ class LogRow:
     scope_id: int
     flags: int
     dropped_attributes: int
+    content_dropped: bool | None = None
+    """Whether retention has dropped the texts of an event."""
 
 
 @dataclass(slots=True)
@@ -261,6 +273,8 @@ class Batch:
     logs: list[LogRow] = field(default_factory=list)
     metrics: list[MetricRow] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    project: str | None = None
+    """Of the key that it came with."""
     _expected: int = 0
 
     def expect(self, records: int) -> None:

@@ -177,8 +177,13 @@ class Client:
         self.url = url.rstrip("/")
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
             raise ValueError(f"collector address {url!r} is not an address; try {DEFAULT_URL!r}")
+        # A collector that has keys wants one of scope read; the commands take theirs from the same variable.
+        key = os.environ.get("OTELLLM_KEY")
+        headers = {"authorization": f"Bearer {key}"} if key else {}
         # A proxy of the environment cannot reach this machine's own loopback.
-        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=not _is_loopback(self.url))
+        self._http = httpx.Client(
+            base_url=self.url, timeout=_TIMEOUT, trust_env=not _is_loopback(self.url), headers=headers
+        )
 
     def close(self) -> None:
         """Give the connections back."""

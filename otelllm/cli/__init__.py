@@ -7,6 +7,7 @@ import os
 import pkgutil
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from ..version import __version__
@@ -37,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def commands() -> list[str]:
-    """The names of the commands: the files of this folder."""
+    """The names of the commands: the files of this folder. That of `import`, which is Python's own word, ends in _."""
     found = pkgutil.iter_modules(__path__)
-    return sorted(module.name for module in found if not module.ispkg and not module.name.startswith("_"))
+    return sorted(module.name.rstrip("_") for module in found if not module.ispkg and not module.name.startswith("_"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,5 +50,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"otelllm {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in commands():
-        import_module(f"{__name__}.{name}").add(subparsers)
+        import_module(f"{__name__}.{name}{'_' if iskeyword(name) else ''}").add(subparsers)
     return parser

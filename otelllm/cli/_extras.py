@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
 from ._failure import Failure
@@ -25,7 +26,17 @@ def _packages(extra: str) -> list[str]:
     except PackageNotFoundError:
         return []
     wanted = re.compile(rf"""extra == ['"]{extra}['"]""")
-    return [match[0] for line in lines if wanted.search(line) and (match := re.match(r"[\w.-]+", line))]
+    return [
+        match[0]
+        for line in lines
+        if wanted.search(line) and not _is_for_older(line) and (match := re.match(r"[\w.-]+", line))
+    ]
+
+
+def _is_for_older(line: str) -> bool:
+    """Whether only Pythons before this one need the package: they lack a module that this one has."""
+    bound = re.search(r"""python_version < ['"](\d+)\.(\d+)['"]""", line)
+    return bound is not None and sys.version_info[:2] >= (int(bound[1]), int(bound[2]))
 
 
 def _is_installed(package: str) -> bool:

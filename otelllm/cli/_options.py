@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["HTTP", "LOOPBACK", "PORT", "Address", "address", "data", "format_", "http", "port", "url"]
+__all__ = ["HTTP", "LOOPBACK", "PORT", "Address", "address", "data", "format_", "given", "grpc", "http", "port", "url"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -51,6 +51,24 @@ def http(parser: argparse.ArgumentParser, default: str | None = HTTP) -> None:
         "--http", metavar="HOST:PORT", help=f"OTLP and the query API; port 0 is any free one (OTELLLM_HTTP, {HTTP})",
         default=_env("HTTP") or default,
     )  # fmt: skip
+
+
+def grpc(parser: argparse.ArgumentParser) -> None:
+    """--grpc: where the collector listens for OTLP/gRPC. Its default is the collector's own."""
+    parser.add_argument(
+        "--grpc", metavar="HOST:PORT",
+        help=f"OTLP/gRPC; port 0 is any free one, off is none (OTELLLM_GRPC, {LOOPBACK}:4317)",
+    )  # fmt: skip
+
+
+def given(args: argparse.Namespace, *names: str) -> list[str]:
+    """Those options that were given, as words of a command; the collector reads their variables itself."""
+    found = []
+    for name in names:
+        values = getattr(args, name) or []
+        for value in values if isinstance(values, list) else [values]:
+            found += [f"--{name.replace('_', '-')}", value]
+    return found
 
 
 def port(parser: argparse.ArgumentParser, default: int | None = PORT) -> None:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["start_collector", "start_dashboard"]
 
 
-def start_collector(children: Children, http: Address, data: str | None) -> Child:
-    """The collector, listening at `http`; its folder is its own choice where none is given."""
+def start_collector(children: Children, http: Address, data: str | None, *more: str) -> Child:
+    """The collector, listening at `http`; its folder is its own choice where none is given. `more` are its options."""
     need("the collector", "collector")
     check_free(http, "--http HOST:PORT")
     folder = ["--data", data] if data else []
-    return children.start("otelllm_collector", "--http", str(http), *folder, ready="otelllm collector ready: ")
+    return children.start("otelllm_collector", "--http", str(http), *folder, *more, ready="otelllm collector ready: ")
 
 
 def start_dashboard(children: Children, port: int, url: str) -> Child:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as folders, Children() as children:
         # Streamlit and DuckDB may still write when a failure ends the block.
         data = args.data or folders.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        collector = start_collector(children, http, data)
+        collector = start_collector(children, http, data, "--grpc", "off")
         if not children.ready(collector):
             return children.code()
         dashboard = start_dashboard(children, port, collector.address)

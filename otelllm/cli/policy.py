@@ -1,16 +1,25 @@
-"""`otelllm policy check FILE`: whether a policy file can be used."""
+"""`otelllm policy`: `check` says whether a file can be used, `push` and `show` are of the one a collector gives out."""
 
 from __future__ import annotations
 
+import getpass
+import json
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ..errors import BadConfig
+from ..folders import default_data, local_token
+from . import _options
+from ._client import send
 from ._failure import Failure
 
 if TYPE_CHECKING:
     import argparse
 
+    from ..policy import Policy
     from ._options import Subparsers
 
 
@@ -23,16 +32,66 @@ def add(subparsers: Subparsers) -> None:
         "file", metavar="FILE", nargs="?", default="otelllm.toml", help="otelllm.toml where not given"
     )
     checking.set_defaults(run=run)
+    pushing = actions.add_parser("push", help="put a policy file in force for all who ask the collector for it")
+    pushing.add_argument("file", metavar="FILE", nargs="?", default="otelllm.toml", help="otelllm.toml where not given")
+    pushing.add_argument("--by", help="who pushes it, for the audit; you where not given")
+    _options.url(pushing)
+    _options.data(pushing)
+    pushing.set_defaults(run=push)
+    showing = actions.add_parser("show", help="print the policy that the collector gives out")
+    _options.url(showing)
+    showing.set_defaults(run=show)
 
 
 def run(args: argparse.Namespace) -> int:
     """Name the first thing in the file that can't be used; if there is none, what the file says."""
-    from ..policy import load  # noqa: PLC0415  the rules' code is wanted by this command only
-
-    try:
-        policy = load(Path(args.file))
-    except BadConfig as error:
-        raise Failure(str(error)) from error
+    policy = _load(args.file)
     content = policy.capture.content or "left to the app"
     print(f"{args.file} can be used: version {policy.version}, content {content}, kill switches {len(policy.kill)}")
     return 0
+
+
+def _load(file: str) -> Policy:
+    from ..policy import load  # noqa: PLC0415  the rules' code is wanted by this command only
+
+    try:
+        return load(Path(file))
+    except BadConfig as error:
+        raise Failure(str(error)) from error
+
+
+def push(args: argparse.Namespace) -> int:
+    """Check the file here, where its name is known, then send it as it is."""
+    policy = _load(args.file)
+    headers = {"Content-Type": "application/toml", **_operator(args)}
+    by = {"by": args.by or _user()}
+    with send(
+        args.url, "/v1/policy", by, method="PUT", content=Path(args.file).read_bytes(), headers=headers
+    ) as answer:
+        pushed = json.load(answer)
+    print(f"{args.file} is in force: policy {pushed['number']}, version {policy.version}")
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """The text as it was pushed; its version goes to standard error."""
+    with send(args.url, "/v1/policy", {}) as answer:
+        text, version = answer.read().decode(), answer.headers["ETag"]
+    print(text, end="" if text.endswith("\n") else "\n")
+    print(f"otelllm: version {version.removeprefix('W/').strip(chr(34))}", file=sys.stderr)
+    return 0
+
+
+def _operator(args: argparse.Namespace) -> dict[str, str]:
+    """The right to change something: a key of the environment, else the token of a collector on this machine."""
+    if os.environ.get("OTELLLM_KEY") or urlsplit(args.url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        return {}
+    token = local_token(Path(args.data).expanduser() if args.data else default_data(os.environ))
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"

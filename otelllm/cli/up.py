@@ -19,6 +19,7 @@ def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("up", help="the collector and the trace explorer together")
     _options.data(parser)
     _options.http(parser)
+    _options.grpc(parser)
     _options.port(parser)
     parser.set_defaults(run=run)
 
@@ -26,7 +27,7 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     """Until Ctrl-C."""
     with Children() as children:
-        collector = start_collector(children, _options.address(args.http), args.data)
+        collector = start_collector(children, _options.address(args.http), args.data, *_options.given(args, "grpc"))
         # The dashboard is told where the collector really listens: that may be a free port.
         if children.ready(collector):
             dashboard = start_dashboard(children, args.port, collector.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,9 +25,11 @@ PATIENCE_S = 20.0
 class Collector:
     """A running collector, and a client of it."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, data: Path) -> None:
-        self.process, self.url, self.data = process, url, data
+    def __init__(self, process: subprocess.Popen[str], url: str, grpc: str, data: Path) -> None:
+        self.process, self.url, self.grpc, self.data = process, url, grpc, data
         self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.errors = ""
+        """What it wrote to standard error, once it has ended."""
 
     def send(self, request: Any, path: str = "/v1/traces", **headers: str) -> httpx.Response:
         """Post an export request as protobuf."""
@@ -66,9 +69,12 @@ class Collector:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        if not self.process.stderr.closed:
+            self.errors = self.process.stderr.read()
         for pipe in (self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
+            pipe.close()
         return code
 
 
@@ -84,12 +90,13 @@ def start(data: Path, *arguments: str, **environment: str) -> Collector:
     if "ready: " not in line:
         _, errors = process.communicate(timeout=PATIENCE_S)
         raise AssertionError(f"the collector did not get ready: {line} {errors}")
-    return Collector(process, line.split("ready: ")[1].split()[0], data)
+    url, *more = re.findall(r"https?://\S+", line.partition(" (data in ")[0])
+    return Collector(process, url, more[0] if more else "", data)
 
 
 def run(data: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The process alone, ready or not."""
-    given = arguments or ("--http", "127.0.0.1:0")
+    given = ("--grpc", "off", *(() if "--http" in arguments else ("--http", "127.0.0.1:0")), *arguments)
     places = [str(Path(module.__file__ or "").parents[1]) for module in (otelllm, otelllm_collector)]
     return subprocess.Popen(
         [sys.executable, "-m", "otelllm_collector", "--data", str(data), *given],

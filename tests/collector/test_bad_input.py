@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -15,7 +16,14 @@ from collector.exports import PROTOBUF, as_otlp_json, request, span
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from collector.process import Collector
 
 JSON = {"content-type": "application/json"}
@@ -31,10 +39,13 @@ TABLE = [
     ("broken JSON", b'{"resourceSpans": [', JSON, 400),
     ("JSON of another shape", b"[1, 2]", JSON, 400),
     ("a cut protobuf", GOOD[:-3], PROTOBUF, 400),
+    ("a damaged resource", GOOD.replace(b"\x12\x06\n\x04shop", b"\x12\x06\n\x7fshop"), PROTOBUF, 400),
     ("text that is not UTF-8", GOOD.replace(b"gpt-5", b"gp\xff\xfe5"), PROTOBUF, 400),
     ("cut gzip", gzip.compress(GOOD)[:-6], PROTOBUF | {"content-encoding": "gzip"}, 400),
     ("no gzip", GOOD, PROTOBUF | {"content-encoding": "gzip"}, 400),
     ("cut deflate", zlib.compress(GOOD)[:-2], PROTOBUF | {"content-encoding": "deflate"}, 400),
+    ("cut zstd", zstd.compress(GOOD)[:-2], PROTOBUF | {"content-encoding": "zstd"}, 400),
+    ("no zstd", GOOD, PROTOBUF | {"content-encoding": "zstd"}, 400),
     ("an encoding we do not take", GOOD, PROTOBUF | {"content-encoding": "br"}, 415),
     ("no content type", GOOD, {}, 415),
     ("a form", b"a=b", {"content-type": "application/x-www-form-urlencoded"}, 415),
@@ -42,6 +53,7 @@ TABLE = [
     ("100 MB", bytes(100 * MB), PROTOBUF, 413),
     ("a million empty spans", EMPTY_SPANS, PROTOBUF | {"content-encoding": "gzip"}, 413),
     ("a bomb", gzip.compress(bytes(100 * MB), 1), PROTOBUF | {"content-encoding": "gzip"}, 413),
+    ("a bomb in zstd", zstd.compress(bytes(100 * MB), 1), PROTOBUF | {"content-encoding": "zstd"}, 413),
 ]
 
 
@@ -103,13 +115,12 @@ def test_all_good_means_no_partial_success(collector: Collector) -> None:
 
 
 @pytest.mark.parametrize(
-    "compress", [lambda body: body, gzip.compress, zlib.compress], ids=["identity", "gzip", "deflate"]
+    ("encoding", "compress"),
+    [("identity", bytes), ("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd.compress)],
 )
-def test_every_encoding_is_taken(collector: Collector, compress: object) -> None:
+def test_every_encoding_is_taken(collector: Collector, encoding: str, compress: Callable[[bytes], bytes]) -> None:
     one = span()
-    encoding = {"compress": "deflate"}.get(getattr(compress, "__name__", ""), "identity")
-    encoding = "gzip" if compress is gzip.compress else encoding
-    body = compress(request(one).SerializeToString())  # type: ignore[operator]
+    body = compress(request(one).SerializeToString())
     headers = PROTOBUF | {"content-encoding": encoding}
     assert collector.client.post("/v1/traces", content=body, headers=headers).status_code == 200
     assert collector.get(f"/api/traces/{one.trace_id.hex()}")["trace"]["spans"] == 1

@@ -13,10 +13,15 @@ import pytest
 from collector.exports import PROTOBUF, request, span
 from collector.process import run
 
-from otelllm_collector.__main__ import build
+from otelllm_collector.__main__ import _Onward, build
+from otelllm_collector.auth import Auth, refuse_open_doors
 from otelllm_collector.commits import Commits
-from otelllm_collector.config import BadSetting, Settings, read_settings
+from otelllm_collector.config import Address, BadSetting, Settings, read_settings
+from otelllm_collector.keys import add_key
+from otelllm_collector.live import Live
+from otelllm_collector.policies import Policies
 from otelllm_collector.questions import Busy
+from otelllm_collector.receivers.intake import Intake
 from otelllm_collector.stores.duckdb import open_store
 
 if TYPE_CHECKING:
@@ -37,25 +42,39 @@ def test_it_says_in_one_line_that_it_is_ready(tmp_path: Path, start: Start) -> N
 
 
 def test_the_environment_sets_what_the_command_line_does_not(tmp_path: Path) -> None:
-    environ = {"OTELLLM_DATA": "/env", "OTELLLM_HTTP": "localhost:5"}
+    environ = {"OTELLLM_DATA": "/env", "OTELLLM_HTTP": "localhost:5", "OTELLLM_GRPC": "off"}
     assert read_settings([], environ) == Settings(Path("/env"), "localhost", 5)
-    assert read_settings(["--data", "/own", "--http", "[::1]:6"], environ) == Settings(Path("/own"), "::1", 6)
-    assert read_settings([], {"XDG_DATA_HOME": str(tmp_path)}).port == 4318
+    given = ["--data", "/own", "--http", "[::1]:6", "--grpc", "[::1]:7"]
+    assert read_settings(given, environ) == Settings(Path("/own"), "::1", 6, Address("::1", 7))
+    default = read_settings([], {"XDG_DATA_HOME": str(tmp_path)})
+    assert (default.http, default.grpc) == (Address("127.0.0.1", 4318), Address("127.0.0.1", 4317))
+    assert default.data == tmp_path / "otelllm"
+
+
+def test_any_free_port_for_the_one_is_any_free_port_for_the_other() -> None:
+    assert read_settings(["--http", "[::1]:0"], {}).grpc == Address("::1", 0)
+    assert read_settings(["--http", "[::1]:0", "--grpc", "127.0.0.1:9"], {}).grpc == Address("127.0.0.1", 9)
 
 
 @pytest.mark.parametrize(
     "address", ["4318", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", ":4318", "127.0.0.1:65536", ""]
 )
 def test_an_address_that_is_none_is_named(address: str) -> None:
-    with pytest.raises(BadSetting, match=r"not HOST:PORT"):
-        read_settings(["--http", address], {})
+    for option in ("--http", "--grpc"):
+        if not (option == "--grpc" and address == ""):
+            with pytest.raises(BadSetting, match=rf"{option} '.*' is not HOST:PORT"):
+                read_settings([option, address], {})
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:4318", "[::]:4318", "192.168.1.7:4318", "collector.example:4318"])
-def test_an_address_that_others_reach_needs_a_word_of_consent(address: str) -> None:
-    with pytest.raises(BadSetting, match="OTELLLM_ALLOW_REMOTE"):
-        read_settings(["--http", address], {})
-    assert read_settings(["--http", address], {"OTELLLM_ALLOW_REMOTE": "1"}).allow_remote
+def test_an_address_that_others_reach_needs_keys_or_a_word_of_consent(tmp_path: Path, address: str) -> None:
+    for option in ("--http", "--grpc"):
+        given = ["--data", str(tmp_path), option, address]
+        with pytest.raises(BadSetting, match=rf"{option} .*OTELLLM_ALLOW_REMOTE"):
+            refuse_open_doors(read_settings(given, {}))
+        refuse_open_doors(read_settings(given, {"OTELLLM_ALLOW_REMOTE": "1"}))
+    add_key(tmp_path, "shop", "ingest", None)
+    refuse_open_doors(read_settings(["--data", str(tmp_path), "--http", address], {}))
 
 
 def test_the_refusal_ends_the_process_with_a_message(tmp_path: Path) -> None:
@@ -108,9 +127,15 @@ def gated(tmp_path: Path) -> Iterator[tuple[Any, Gate]]:
     store = open_store(tmp_path)
     gate = Gate(store.write)
     commits = Commits(gate.write, store.tidy)
-    settings = Settings(tmp_path, in_flight_limit=1000)
     with ThreadPoolExecutor(2) as decoding, ThreadPoolExecutor(2) as questions:
-        yield build(settings, store, commits, (decoding, questions)), gate
+        settings = Settings(tmp_path)
+        intake = Intake(commits, decoding, in_flight_limit=1000)
+        yield (
+            build(
+                settings, store, intake, Auth(settings), questions, Live(), Policies(tmp_path), _Onward(settings, store)
+            ),
+            gate,
+        )
         gate.opened.set()
         commits.close()
     store.close()

@@ -32,6 +32,7 @@ CALLS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
               "gen_ai.usage.input_tokens": 10, "otelllm.ttft": 0.1,
               "gen_ai.input.messages": said('Where is my "ORDER"?')}, {}),
     ("shop", {"gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5", "user.id": "bob",
+              "otelllm.cost.status": "unknown_price",
               "otelllm.feature": "search", "gen_ai.usage.input_tokens": 20, "otelllm.ttft": 0.3, "error.type": "429",
               "gen_ai.output.messages": said("Größe\nis 50% _off_")}, {"error": True, "ms": 2000}),
     ("bank", {"gen_ai.provider.name": "anthropic", "gen_ai.request.model": "claude", "user.id": "ann"}, {"ms": 50}),

@@ -7,34 +7,49 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import arguments
-from ..answers import answer, asking
+from ..answers import answer
 from ..asker import Asker
+from ..operations import FILTERS, Answer, Operation, choice, whole
+from .schemas import listed, ref
 
 __all__ = ["routes"]
 
-BY = ("model", "provider", "user", "session", "feature", "service", "operation", "error_type", "none")
-BUCKETS = ("none", "minute", "hour", "day")
-FIELDS = ("service", "provider", "model", "operation", "user", "session", "feature", "name")
+BY = choice(
+    "by", "What the sums are grouped by.",
+    ("model", "provider", "user", "session", "feature", "service", "operation", "error_type", "none"), "none",
+)  # fmt: skip
+BUCKET = choice("bucket", "And by which stretch of time.", ("none", "minute", "hour", "day"), "none")
+GROUPS = whole("limit", "Groups at most, the largest first.", 200, least=1, most=100_000)
+
+FIELD = choice(
+    "field", "Whose values are wanted.",
+    ("service", "provider", "model", "operation", "user", "session", "feature", "name"), None,
+)  # fmt: skip
+VALUES = whole("limit", "Values at most, the commonest first.", 200, least=1, most=10_000)
 
 
 def routes(asker: Asker) -> list[Route]:
     """Routes of this group."""
 
     async def aggregates(request: Request) -> Response:
-        given = request.query_params
-        arguments.only(given, "by", "bucket", "limit")
-        by = arguments.chosen(given, "by", BY, "none")
-        bucket = arguments.chosen(given, "bucket", BUCKETS, "none")
-        limit = arguments.integer(given, "limit", 200, least=1, most=100_000) or 200
-        return answer(
-            {"rows": await asker.ask(asker.store.aggregates, by, bucket, arguments.span_filter(given), limit)}
-        )
+        by, bucket, limit = BY.read(request), BUCKET.read(request), GROUPS.read(request)
+        spans = arguments.span_filter(request.query_params)
+        return answer({"rows": await asker.ask(asker.store.aggregates, by, bucket, spans, limit)})
 
     async def facets(request: Request) -> Response:
-        given = request.query_params
-        arguments.only(given, "field", "limit")
-        field = arguments.chosen(given, "field", FIELDS, None)
-        limit = arguments.integer(given, "limit", 200, least=1, most=10_000) or 200
-        return answer({"values": await asker.ask(asker.store.facets, field, arguments.span_filter(given), limit)})
+        field, limit = FIELD.read(request), VALUES.read(request)
+        spans = arguments.span_filter(request.query_params)
+        return answer({"values": await asker.ask(asker.store.facets, field, spans, limit)})
 
-    return [Route("/api/aggregates", asking(aggregates)), Route("/api/facets", asking(facets))]
+    return [
+        Operation(
+            "/api/aggregates", aggregates, tag="sums",
+            about="Sums and percentiles over model calls: tokens, cost, errors, time to the first token, duration.",
+            arguments=(*FILTERS, BY, BUCKET, GROUPS),
+            answers={200: Answer.json("A row a group.", listed("rows", ref("Sums")))},
+        ),
+        Operation(
+            "/api/facets", facets, tag="sums", about="The values of a field, the commonest first.",
+            arguments=(*FILTERS, FIELD, VALUES), answers={200: Answer.json("Values.", listed("values", ref("Value")))},
+        ),
+    ]  # fmt: skip

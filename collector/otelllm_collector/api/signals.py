@@ -7,29 +7,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import arguments
-from ..answers import answer, asking
+from ..answers import answer
 from ..asker import Asker
+from ..operations import FILTERS, Answer, Operation, Paging, moment, text, whole
+from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
+
+NAME = text("name", "The metric; without it the names that there are.")
+START = moment("start", "At this time or later; nanoseconds since 1970.")
+END = moment("end", "Before this time; nanoseconds since 1970.")
+POINTS = whole("limit", "Data points at most, newest first.", 10_000, least=1, most=100_000)
+
+RECORDS = Paging(100, 5000, id_digits=None)
+OF_LOGS = tuple(one for one in FILTERS if one.name in ("start", "end", "service", "trace_id", "q"))
 
 
 def routes(asker: Asker) -> list[Route]:
     """Routes of this group."""
 
     async def metrics(request: Request) -> Response:
-        given = request.query_params
-        arguments.only(given, "limit")
-        start, end = arguments.integer(given, "start", None), arguments.integer(given, "end", None)
-        if not (name := given.get("name")):
+        name, start, end = NAME.read(request), START.read(request), END.read(request)
+        limit = POINTS.read(request)
+        if not name:
             return answer({"names": await asker.ask(asker.store.metric_names, start, end)})
-        limit = arguments.integer(given, "limit", 10_000, least=1, most=100_000) or 10_000
         return answer({"metrics": await asker.ask(asker.store.metrics, name, start, end, limit)})
 
     async def logs(request: Request) -> Response:
-        given = request.query_params
-        arguments.only(given, "limit", "cursor")
-        wanted = arguments.page(given, default=100, most=5000, id_digits=None)
-        found = await asker.ask(asker.store.logs, arguments.span_filter(given), wanted)
+        wanted = RECORDS.read(request)
+        found = await asker.ask(asker.store.logs, arguments.span_filter(request.query_params), wanted)
         records = found[: wanted.limit]
         following = None
         if len(found) > wanted.limit:
@@ -38,4 +44,15 @@ def routes(asker: Asker) -> list[Route]:
             del record["row_id"]
         return answer({"logs": records, "next": following})
 
-    return [Route("/api/metrics", asking(metrics)), Route("/api/logs", asking(logs))]
+    points = {"oneOf": [listed("names", ref("MetricName")), listed("metrics", ref("MetricPoint"))]}
+    return [
+        Operation(
+            "/api/metrics", metrics, tag="signals", about="Data points of one metric, or the names of all.",
+            arguments=(NAME, START, END, POINTS), answers={200: Answer.json("Names, or points.", points)},
+        ),
+        Operation(
+            "/api/logs", logs, tag="signals", about="Log records, newest first.",
+            arguments=(*OF_LOGS, *RECORDS.arguments),
+            answers={200: Answer.json("One page.", listed("logs", ref("Log"), TEXT_OR_NULL))},
+        ),
+    ]  # fmt: skip

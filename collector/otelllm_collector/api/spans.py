@@ -7,18 +7,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import arguments
-from ..answers import answer, asking
+from ..answers import answer
 from ..asker import Asker
+from ..operations import FILTERS, Answer, Operation, Paging
+from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
+
+PAGES = Paging(100, 5000, id_digits=48)
 
 
 def routes(asker: Asker) -> list[Route]:
     """Routes of this group."""
 
-    async def listed(request: Request) -> Response:
-        arguments.only(request.query_params, "limit", "cursor")
-        wanted = arguments.page(request.query_params, default=100, most=5000, id_digits=48)
+    async def list_spans(request: Request) -> Response:
+        wanted = PAGES.read(request)
         found = await asker.ask(asker.store.spans, arguments.span_filter(request.query_params), wanted)
         records = found[: wanted.limit]
         following = None
@@ -27,4 +30,10 @@ def routes(asker: Asker) -> list[Route]:
             following = arguments.key_text(last["start_ns"], f"{last['trace_id']}{last['span_id']}")
         return answer({"spans": records, "next": following})
 
-    return [Route("/api/spans", asking(listed))]
+    return [
+        Operation(
+            "/api/spans", list_spans, tag="spans", about="Spans without their content, newest first.",
+            arguments=(*FILTERS, *PAGES.arguments),
+            answers={200: Answer.json("One page.", listed("spans", ref("Span"), TEXT_OR_NULL))},
+        )
+    ]  # fmt: skip

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..answers import answer, asking
+from ..answers import answer
 from ..asker import Asker
+from ..operations import JSON, Answer, Body, Operation, read_json
 from ..questions import BadQuestion
+from .schemas import ref
 
 __all__ = ["routes"]
 
@@ -36,24 +37,30 @@ def routes(asker: Asker) -> list[Route]:
             {"columns": columns, "rows": found.rows, "truncated": found.truncated, "elapsed_ms": round(elapsed_ms, 3)}
         )
 
-    return [Route("/api/sql", asking(sql), methods=["POST"])]
+    question = {
+        "type": "object",
+        "properties": {
+            "sql": {"type": "string", "description": "One SELECT over spans, traces, messages, events, scores, …"},
+            "limit": {"type": "integer", "minimum": 1, "maximum": asker.sql_row_limit, "default": ROWS},
+        },
+        "required": ["sql"],
+        "example": {"sql": "select request_model, count(*) from spans group by 1"},
+    }
+    return [
+        Operation(
+            "/api/sql", sql, method="POST", tag="sql",
+            about=f"A query of your own: one statement that only reads, for {asker.sql_timeout_s:g} s at most.",
+            body=Body("The query.", {JSON: question}),
+            answers={
+                200: Answer("The rows; as Arrow where Accept names it.", {JSON: ref("SqlAnswer"), ARROW: {}}),
+            },
+        )
+    ]  # fmt: skip
 
 
 async def _read_question(request: Request, most: int) -> tuple[str, int]:
-    # A page in a browser may send text/plain across origins unasked, but not JSON.
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise BadQuestion(f'Content-Type {media_type!r} is not taken; send application/json: {{"sql": "select …"}}')
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > BODY_LIMIT:
-            raise BadQuestion(f"the query is longer than {BODY_LIMIT} bytes")
-    try:
-        question = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadQuestion(f'the body is not JSON ({error}); send {{"sql": "select …"}}') from error
-    query = question.get("sql") if isinstance(question, dict) else None
+    question = await read_json(request, BODY_LIMIT, '{"sql": "select …"}')
+    query = question.get("sql")
     if not isinstance(query, str) or not query.strip():
         raise BadQuestion('there is no query; send {"sql": "select …"}')
     limit = question.get("limit", min(ROWS, most))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..exporter_status import Status
 from ..journal import Journal
 from ..stores.spec import Store
 from .choosing import Summary
-from .forwarder import Forwarder, Status
+from .forwarder import Forwarder
 from .settings import Destination, read_destinations
 from .spec import Sender
 

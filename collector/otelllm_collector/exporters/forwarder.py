@@ -7,35 +7,19 @@ import random
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 
-from ..journal import Entry, Journal, Lag
+from ..exporter_status import Status
+from ..journal import Entry, Journal
 from .choosing import Summaries, choose, needs_choice
 from .settings import Destination
 from .spec import Delivered, Later, Sender
 
-__all__ = ["Forwarder", "Status"]
+__all__ = ["Forwarder"]
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 _IDLE_S = 1.0
-
-
-@dataclass(slots=True)
-class Status:
-    """What people are shown of an exporter."""
-
-    name: str
-    endpoint: str
-    lag: Lag
-    sent: Counter[str] = field(default_factory=Counter)
-    """Records by signal."""
-    refused: int = 0
-    """Records of bodies that the backend will never take, or took and threw away."""
-    last_error: str = ""
-    failing_since_s: float | None = None
-    """Seconds since the backend last took something, while it takes nothing."""
 
 
 class Forwarder:

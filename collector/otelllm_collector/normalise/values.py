@@ -112,9 +112,13 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+_JSON_BEGINS = (*'{["-0123456789', "true", "false", "null")
+"""Whatever begins otherwise is no JSON: most texts are none, and what can't be read costs more than what can."""
+
+
 def parsed(value: Any) -> Any:
     """What a JSON text says; whatever is none, or is broken off, as it is."""
-    if not isinstance(value, str) or not value[:1].strip():
+    if not isinstance(value, str) or not value.startswith(_JSON_BEGINS):
         return value
     try:
         made = orjson.loads(value)

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..answers import RETRY_AFTER, answer
-from ..commits import Commits, Rejected
-from ..decode import Signal, Undecodable, decode
-from ..decode.inflate import ENCODINGS, TooLarge, inflate
-from ..questions import Busy
-from ..rows import Batch, TooMany
+from ..decode import Signal
+from ..decode.inflate import ENCODINGS
+from ..decode.wire import RESPONSES
+from ..operations import Answer, Body, Operation, Schema
+from ..rows import Batch
+from .intake import Arrival, Hold, Intake, Refused, Why, refusals
 
 __all__ = ["OtlpHttp"]
-
-log = logging.getLogger(__name__)
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
-_RESPONSES: dict[Signal, tuple[Callable[[], Any], str, str]] = {
-    "traces": (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
-    "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"),
-    "logs": (ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
-}
+_BODIES: dict[str, Schema] = {PROTOBUF: {"type": "string", "format": "binary"}, JSON: {"type": "object"}}
 
+_KINDS: dict[Signal, str] = {"traces": "Trace", "metrics": "Metrics", "logs": "Logs"}
 
-class _Refused(Exception):  # noqa: N818  a refusal is no error of ours
-    """A request that is answered with an error."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+_STATUSES: dict[Why, int] = {"bad": 400, "too_large": 413, "slow": 408, "full": 503, "busy": 503}
 
 
 class _Form(NamedTuple):
@@ -53,97 +38,82 @@ class _Form(NamedTuple):
 
 
 class OtlpHttp:
-    """The three OTLP routes."""
+    """The three OTLP routes; `body_limit` is in bytes, before and after inflating."""
 
-    def __init__(
-        self,
-        commits: Commits,
-        decoding: Executor,
-        *,
-        body_limit: int,
-        in_flight_limit: int,
-        now_ns: Callable[[], int] = time.time_ns,
-    ) -> None:
-        self._commits, self._decoding = commits, decoding
-        self._body_limit, self._in_flight_limit = body_limit, in_flight_limit
-        self._now_ns = now_ns
-        self._in_flight = 0
+    def __init__(self, intake: Intake, *, body_limit: int) -> None:
+        self._intake, self._body_limit = intake, body_limit
 
     @property
     def routes(self) -> list[Route]:
         """One route a signal."""
         return [
-            Route(f"/v1/{signal}", self._receiver(signal), methods=["POST"], name=f"otlp-{signal}")
-            for signal in _RESPONSES
+            Operation(
+                f"/v1/{signal}",
+                self._receiver(signal),
+                method="POST",
+                tag="otlp",
+                about=f"OTLP {signal}, as exporters send them: https://opentelemetry.io/docs/specs/otlp/#otlphttp",
+                arguments=None,
+                body=Body(f"An Export{kind}ServiceRequest, up to {self._body_limit // 2**20} MB.", _BODIES),
+                answers={200: Answer(f"Committed; an Export{kind}ServiceResponse.", _BODIES)},
+                refusals=sorted({400, 415, *_STATUSES.values()}),
+                errors={PROTOBUF: _BODIES[PROTOBUF]},
+                name=f"otlp_{signal}",
+            )
+            for signal, kind in _KINDS.items()
         ]
 
     def _receiver(self, signal: Signal) -> Callable[[Request], Any]:
         async def receive(request: Request) -> Response:
-            held = [0]
-            is_json = _media_type(request) == JSON
+            is_json, outcome, count = _media_type(request) == JSON, "failed", (0, 0)
             try:
-                form = _read_form(request)
-                batch = await self._keep(signal, request, form, held)
-                return _accepted(signal, batch, is_json=form.is_json)
-            except _Refused as error:
-                return _failed(error.status, str(error), is_json=is_json)
+                batch = await self._keep(signal, request)
+                refused, _ = refusals(batch)
+                outcome, count = "partial" if refused else "ok", (batch.size, refused)
+                return _accepted(signal, batch, is_json=is_json)
+            except Refused as error:
+                outcome = error.why
+                return _failed(_STATUSES[error.why], str(error), is_json=is_json)
+            except HTTPException as error:
+                outcome = "slow" if error.status_code == 408 else "bad"
+                return _failed(error.status_code, error.detail, is_json=is_json, headers=error.headers)
             except ClientDisconnect:
+                outcome = "gone"
                 return _failed(400, "the sender hung up before the body was whole", is_json=is_json)
             finally:
-                self._in_flight -= held[0]
+                self._intake.telemetry.request(signal, "http", outcome, *count)
 
         return receive
 
-    async def _keep(self, signal: Signal, request: Request, form: _Form, held: list[int]) -> Batch:
-        body = await self._read_body(request, held)
-        loop = asyncio.get_running_loop()
-        try:
-            if form.encoding != "identity":
-                body = await loop.run_in_executor(self._decoding, inflate, body, form.encoding, self._body_limit)
-                self._hold(len(body), held)
-            batch = await loop.run_in_executor(
-                self._decoding, lambda: decode(signal, body, is_json=form.is_json, now_ns=self._now_ns())
-            )
-            if batch.size:
-                await asyncio.wrap_future(self._commits.submit(batch))
-        except (TooLarge, TooMany) as error:
-            raise _Refused(413, str(error)) from error
-        except Undecodable as error:
-            raise _Refused(400, str(error)) from error
-        except Rejected as error:
-            raise _Refused(400, str(error)) from error
-        except Busy as error:
-            raise _Refused(503, str(error)) from error
-        return batch
+    async def _keep(self, signal: Signal, request: Request) -> Batch:
+        form = _read_form(request)
+        with self._intake.hold() as hold:
+            body = await self._read_body(request, hold)
+            self._intake.telemetry.received(signal, "http", len(body))
+            arrival = Arrival(signal, body, form.encoding, form.is_json, request.scope.get("otelllm.project"))
+            return await self._intake.keep(arrival, self._body_limit, hold)
 
-    async def _read_body(self, request: Request, held: list[int]) -> bytes:
+    async def _read_body(self, request: Request, hold: Hold) -> bytes:
         too_large = f"the body is larger than {self._body_limit // 2**20} MB; send smaller batches"
         declared = request.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > self._body_limit:
-            raise _Refused(413, too_large)
+            raise Refused("too_large", too_large)
         pieces: list[bytes] = []
         async for piece in request.stream():
-            self._hold(len(piece), held)
-            if held[0] > self._body_limit:
-                raise _Refused(413, too_large)
+            hold.add(len(piece))
+            if hold.size > self._body_limit:
+                raise Refused("too_large", too_large)
             pieces.append(piece)
         return b"".join(pieces)
-
-    def _hold(self, size: int, held: list[int]) -> None:
-        """Count bytes that are accepted and not yet committed; senders wait with them, not we."""
-        if held[0] + size < self._in_flight + size > self._in_flight_limit:
-            raise _Refused(503, "the collector has more in hand than it can write; send this again in a second")
-        self._in_flight += size
-        held[0] += size
 
 
 def _read_form(request: Request) -> _Form:
     media_type = _media_type(request)
     if media_type not in (PROTOBUF, JSON):
-        raise _Refused(415, f"Content-Type {media_type!r} is not taken; send {PROTOBUF} or {JSON}")
+        raise HTTPException(415, f"Content-Type {media_type!r} is not taken; send {PROTOBUF} or {JSON}")
     encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
     if encoding not in ENCODINGS:
-        raise _Refused(415, f"Content-Encoding {encoding!r} is not taken; send one of {', '.join(ENCODINGS)}")
+        raise HTTPException(415, f"Content-Encoding {encoding!r} is not taken; send one of {', '.join(ENCODINGS)}")
     return _Form(media_type == JSON, encoding)
 
 
@@ -152,9 +122,8 @@ def _media_type(request: Request) -> str:
 
 
 def _accepted(signal: Signal, batch: Batch, *, is_json: bool) -> Response:
-    kind, field, json_field = _RESPONSES[signal]
-    count = sum(batch.refused.values())
-    message = "; ".join(f"{number} x {reason}" for reason, number in sorted(batch.refused.items()))
+    kind, field, json_field = RESPONSES[signal]
+    count, message = refusals(batch)
     if is_json:
         return answer({"partialSuccess": {json_field: str(count), "errorMessage": message}} if count else {})
     response = kind()
@@ -164,9 +133,9 @@ def _accepted(signal: Signal, batch: Batch, *, is_json: bool) -> Response:
     return Response(response.SerializeToString(), media_type=PROTOBUF)
 
 
-def _failed(status: int, message: str, *, is_json: bool) -> Response:
+def _failed(status: int, message: str, *, is_json: bool, headers: Any = None) -> Response:
     """The body is a google.rpc.Status, as OTLP has it; its code is left out, for the HTTP status says it."""
-    headers = RETRY_AFTER if status in (429, 503) else None
+    headers = RETRY_AFTER if status in (429, 503) else headers
     if is_json:
         return answer({"message": message, "error": message}, status, headers)
     text = message.encode()

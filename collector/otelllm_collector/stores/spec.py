@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from typing import BinaryIO, Protocol
 
 from ..questions import Page, SpanFilter, SqlAnswer
 from ..rows import Batch
 
-__all__ = ["Record", "Store"]
+__all__ = ["TABLES", "Record", "Store"]
+
+TABLES = ("spans", "traces", "messages", "contents", "logs", "metrics", "scores", "resources", "scopes")
+"""What can be exported as tables."""
 
 Record = dict[str, object]
 """An answer's row, ready for JSON: ids in hexadecimal, absent values None."""
@@ -30,6 +34,29 @@ class Store(Protocol):
 
     def tidy(self) -> None:
         """Called when no one writes for a while: put the file in order."""
+
+    def upkeep(self) -> float | None:
+        """One step of what keeps the file small and in order: called by the writer's thread after each commit and in
+        idle moments. It SHOULD take no longer than a commit. Seconds until it wants to be called again; None: whenever.
+        """
+
+    def retain(self) -> Future[Record]:
+        """Drop what the settings say at once, in steps of `upkeep`, which has to be called; what was dropped."""
+
+    def reprice(self, since_ns: int) -> Future[Record]:
+        """Compute the costs of calls that began then or later by today's prices, in steps of `upkeep`.
+
+        MUST leave costs alone that a provider, a library or the app's own prices said; sums of traces follow.
+        """
+
+    def backup(self) -> BinaryIO:
+        """The whole database as it is now, as a file that another collector can start on; its reader closes it.
+
+        MUST hold all that was acknowledged before, and not hold up the writer.
+        """
+
+    def state(self) -> Record:
+        """How many bytes are on disk, how many of them are in use, and what upkeep did."""
 
     def break_off(self) -> None:
         """End the questions that are being answered and take no more; writing goes on. MUST NOT wait."""
@@ -66,6 +93,17 @@ class Store(Protocol):
 
     def sql(self, query: str, limit: int, timeout_s: float) -> SqlAnswer:
         """A user's own query: exactly one statement that only reads. MUST NOT write, reach a file or the network."""
+
+    def batches(self, spans: SpanFilter) -> Iterator[Batch]:
+        """Spans as they were written, with their messages, resources and scopes, in order of start: what
+        `encode.encode_spans` makes the sender's own bytes of again.
+
+        Memory MUST NOT grow with their number, and nothing may be locked between two batches, however slow the reader.
+        What comes in meanwhile may be among them. Raises `Busy` where the store stops before the end.
+        """
+
+    def table(self, name: str, spans: SpanFilter) -> Iterator[bytes]:
+        """One of `TABLES` as one Arrow IPC stream in pieces; otherwise as `batches`."""
 
     def sql_arrow(self, query: str, limit: int, timeout_s: float) -> bytes:
         """The same as an Arrow IPC stream."""

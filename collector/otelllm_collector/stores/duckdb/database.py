@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,13 +16,15 @@ from ...sql import sql
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FILE_NAME", "cursor", "open_database"]
+__all__ = ["FILE_NAME", "attach_copy", "copies", "cursor", "open_database", "own_folder", "swap_in", "swap_to_the_end"]
 
 FILE_NAME = "otelllm.duckdb"
 
 MIGRATIONS: list[tuple[str, ...]] = [
     ("version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics"),
     ("foreign_spans",),
+    ("as_it_came",),
+    ("feedback",),
 ]
 """The objects that each version of the schema adds, in order; a file's version is how many of these it has."""
 
@@ -39,6 +44,13 @@ SETTINGS = (
     "set global max_temp_directory_size = '4GB'",
 )
 
+# A row group of 16,384 rows, the size of a full transaction, is compressed once and written straight into the file; the
+# default of 122,880 takes six times the CPU. An attached database keeps it only if it is said again.
+OPTIONS = "(row_group_size 16384, storage_version 'latest')"
+
+MARKER = "otelllm.swap"
+"""There while a rewritten database takes the place of the old one; holds the new one's name."""
+
 LOCKS = ("set enable_external_access = false", "set lock_configuration = true")
 
 
@@ -51,6 +63,8 @@ def open_database(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
         connection.execute(setting)
     connection.execute(f"set global memory_limit = '{memory_limit}'")
     connection.execute(f"set global temp_directory = '{_quoted(folder / 'spill')}'")
+    # Locked or not, backups and smaller files can be attached there, and nowhere else.
+    connection.execute(f"set allowed_directories = ['{_quoted(copies(folder))}/']")
     _attach(connection, path)
     _migrate(connection, path)
     for lock in LOCKS:
@@ -65,11 +79,77 @@ def cursor(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return own
 
 
+def own_folder(folder: Path) -> int | None:
+    """Lock the folder; the descriptor that holds the lock until it is closed, None where another process has it.
+
+    The database's own lock is let go for a moment while a smaller file takes its place.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def copies(folder: Path) -> Path:
+    """Where files are made that are no database yet, or go elsewhere: what is found there at a start is thrown away."""
+    return folder.absolute() / "copies"
+
+
+def attach_copy(own: duckdb.DuckDBPyConnection, folder: Path, name: str) -> Path:
+    """A new, empty database among the copies, attached under this name; its path."""
+    copies(folder).mkdir(mode=0o700, exist_ok=True)
+    path = copies(folder) / f"{name}.duckdb"
+    for stale in (path, path.with_name(f"{path.name}.wal")):
+        stale.unlink(missing_ok=True)
+    own.execute(f"attach '{_quoted(path)}' as {name} {OPTIONS}")
+    return path
+
+
+def swap_in(folder: Path, path: Path) -> None:
+    """Let a copy, which MUST be whole and closed, take the place of the database, which MUST be closed.
+
+    Whenever the process ends in between, the next start finds the old database or the new one, whole.
+    """
+    marker = folder / MARKER
+    with marker.open("wb") as file:  # from here on the old database is given up
+        file.write(path.name.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    _sync(folder)
+    swap_to_the_end(folder)
+
+
+def swap_to_the_end(folder: Path) -> None:
+    """Finish a swap that was begun; throw away copies that were not. Only for the folder's owner."""
+    marker = folder / MARKER
+    if marker.exists():
+        path = copies(folder) / marker.read_bytes().decode()
+        if path.suffix == ".duckdb" and path.exists():
+            # The old one's log first: replayed onto the new one it would be wrong.
+            (folder / f"{FILE_NAME}.wal").unlink(missing_ok=True)
+            _sync(folder)
+            path.replace(folder / FILE_NAME)
+            _sync(folder)
+        marker.unlink()
+        _sync(folder)
+    shutil.rmtree(copies(folder), ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     try:
-        # A row group of 16,384 rows, the size of a full transaction, is compressed once and written straight into the
-        # file; the default of 122,880 takes six times the CPU. An attached database keeps it only if it is said again.
-        connection.execute(f"attach '{_quoted(path)}' as otelllm (row_group_size 16384, storage_version 'latest')")
+        connection.execute(f"attach '{_quoted(path)}' as otelllm {OPTIONS}")
     except duckdb.Error as error:
         raise BadSetting(_explained(str(error), path)) from error
     connection.execute("use otelllm.main")

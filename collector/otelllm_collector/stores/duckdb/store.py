@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import duckdb
 import orjson
 
+from ...config import BadSetting
 from ...questions import BadQuestion, Busy, Page, SpanFilter, SqlAnswer
+from ...retention import KEEP_ALL, Retention
 from ...rows import Batch
 from ...sql import sql
 from ..spec import Record
 from .arrow import Broken, to_ipc
+from .backup import write_backup
 from .conditions import BUCKETS, KEYS, after, log_condition, span_condition, trace_condition, with_condition
-from .database import cursor, open_database
+from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap_in, swap_to_the_end
+from .expiry import Expiry, checkpoint, used_bytes
+from .exporting import read_batches, read_table
+from .repricing import reprice
+from .rewriting import Rewriting, free_share
 from .sandbox import check
 from .span import read_span
+from .upkeep import Job, Upkeep
 from .writing import Writing
 
 if TYPE_CHECKING:
@@ -36,27 +47,50 @@ ANSWER_LIMIT = 64 * 1024 * 1024
 
 STEP = 100
 
+RETENTION = "retention"
+MOST_FREE = 1 / 3
+"""Of the file may be free: DuckDB uses free blocks again, and rewriting costs as much as all the data."""
+FREE_ABOVE_LIMIT = 0.05
+"""The same where the file is larger than it may be."""
+QUIET_WITHIN_S = 0.2
+"""So long new questions wait for the old ones to end, before a swap is put off."""
+
 BATCHS_OWN_FAULTS = (duckdb.DataError, duckdb.IntegrityError, duckdb.ProgrammingError)
 """Errors that the same batch would meet again. All others, as a full disk, pass: the sender must keep its data."""
 
 
-def open_store(folder: Path, memory_limit: str = "1GB") -> DuckDBStore:
+def open_store(folder: Path, memory_limit: str = "1GB", retention: Retention = KEEP_ALL) -> DuckDBStore:
     """The store in this folder; raises `BadSetting` where another process has it or a newer otelllm wrote it."""
-    return DuckDBStore(open_database(folder, memory_limit))
+    return DuckDBStore(folder, memory_limit, retention)
 
 
 class DuckDBStore:
     """Keeps `stores.spec.Store`'s contract."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._writer = cursor(connection)
+    def __init__(self, folder: Path, memory_limit: str, retention: Retention) -> None:
+        self._folder, self._memory_limit, self._retention = folder, memory_limit, retention
+        self._owned = own_folder(folder)
+        try:
+            if self._owned is not None:
+                swap_to_the_end(folder)
+            self._connection = open_database(folder, memory_limit)
+            if self._owned is None:  # its owner has let go of the file, but for a moment only
+                self._connection.close()
+                raise BadSetting(f"{str(folder)!r} is in use by another collector; choose another folder by --data")
+        except BaseException:
+            self._release()
+            raise
+        self._writer = cursor(self._connection)
         self._writing = Writing(self._writer)
-        self._untidy = False
+        self._untidy = self._owes_rewriting = False
         self._asking: set[duckdb.DuckDBPyConnection] = set()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._upkeep = Upkeep()
+        self._searching = ThreadPoolExecutor(1, "otelllm-upkeep")
+        self._next_run = time.monotonic()
         self._is_failing = False
         self._is_asked = True
+        self._is_paused = False
         self._is_open = True
 
     def write(self, batches: Sequence[Batch]) -> None:
@@ -82,9 +116,93 @@ class DuckDBStore:
             with contextlib.suppress(duckdb.TransactionException):  # a question is being answered: next time
                 self._writer.execute("checkpoint otelllm")
 
+    def upkeep(self) -> float | None:
+        """One step of what keeps the file small."""
+        if not self._retention.is_all_kept and time.monotonic() >= self._next_run and not self._upkeep.has(RETENTION):
+            self.retain()
+        wait_s = self._upkeep.step()
+        self._untidy |= wait_s is not None
+        return wait_s
+
+    def retain(self) -> Future[Record]:
+        """Drop what the settings say, now; then give free blocks back to the disk where they are many."""
+        self._next_run = time.monotonic() + self._retention.every_s
+        return self._upkeep.add(RETENTION, self._retain())
+
+    def _retain(self) -> Job:
+        expiry = Expiry(self._writer, self._writing, self._searching, self._cursor)
+        yield from expiry.age(self._retention, time.time_ns())
+        limit, is_too_large = self._retention.size, False
+        if limit is not None and not self._owes_rewriting:
+            is_too_large = yield from expiry.shrink(limit)
+        checkpoint(self._writer)
+        yield 0.0
+        done = expiry.dropped
+        if self._is_worth_rewriting(is_too_large):
+            # Until it has come to that nobody knows how large the database is.
+            self._owes_rewriting = is_too_large or self._owes_rewriting
+            rewritten: Record = yield from Rewriting(self._writer, self._writing, self._folder).run(self._swap)
+            done |= rewritten
+            self._owes_rewriting = "skipped" in done and self._owes_rewriting
+        return done
+
+    def _is_worth_rewriting(self, was_too_large: bool) -> bool:
+        limit, size = self._retention.size, (self._folder / FILE_NAME).stat().st_size
+        if limit is None or size <= limit:
+            return free_share(self._writer) > MOST_FREE
+        return self._owes_rewriting or was_too_large or free_share(self._writer) > FREE_ABOVE_LIMIT
+
+    def _swap(self, finish: Callable[[], None]) -> bool:
+        """Let a rewritten file take the database's place: only while no question is being answered."""
+        with self._alone(QUIET_WITHIN_S) as is_alone:
+            if not is_alone:
+                return False
+            finish()
+            try:
+                self._writer.close()
+                self._connection.close()
+                swap_in(self._folder, copies(self._folder) / "rewritten.duckdb")
+            finally:
+                self._connection = open_database(self._folder, self._memory_limit)
+                self._writer = cursor(self._connection)
+                self._writing.move(self._writer)
+        return True
+
+    @contextlib.contextmanager
+    def _alone(self, within_s: float) -> Iterator[bool]:
+        """New questions wait while the block lasts; whether those that were being answered have ended in time."""
+        with self._changed:
+            self._is_paused = True
+            is_alone = self._changed.wait_for(lambda: not self._asking, within_s)
+        try:
+            yield is_alone
+        finally:
+            with self._changed:
+                self._is_paused = False
+                self._changed.notify_all()
+
+    def reprice(self, since_ns: int) -> Future[Record]:
+        """Costs by today's prices."""
+        return self._upkeep.add("reprice", reprice(self._writer, self._writing, since_ns))
+
+    def backup(self) -> BinaryIO:
+        """The database as it is now, as a file of its own."""
+        with self._cursor() as own:
+            return write_backup(own, self._folder)
+
+    def state(self) -> Record:
+        """How large the database is, and what upkeep did."""
+        with self._cursor() as own:
+            return {
+                "bytes_on_disk": sum(file.stat().st_size for file in self._folder.glob(f"{FILE_NAME}*")),
+                "bytes_used": used_bytes(own),
+                "longest_hold_s": self._upkeep.longest_s,
+                "last": dict(self._upkeep.last),
+            }
+
     def break_off(self) -> None:
         """End the questions that are being answered and take no more."""
-        with self._lock:
+        with self._changed:
             self._is_asked = False
             for asking in self._asking:
                 asking.interrupt()
@@ -95,9 +213,17 @@ class DuckDBStore:
         if not self._is_open:
             return
         self._is_open = False
+        self._upkeep.close()
+        self._searching.shutdown()
         self.tidy()
         self._writer.close()
         self._connection.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._owned is not None:
+            os.close(self._owned)
+            self._owned = None
 
     def traces(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Summaries of traces, newest first."""
@@ -170,6 +296,14 @@ class DuckDBStore:
         with self._cursor() as own, _reading_only(own, query, timeout_s):
             return to_ipc(own.sql(query).limit(limit), ANSWER_LIMIT)
 
+    def batches(self, spans: SpanFilter) -> Iterator[Batch]:
+        """Spans as they were written, in order of start."""
+        return read_batches(self._cursor, spans)
+
+    def table(self, name: str, spans: SpanFilter) -> Iterator[bytes]:
+        """A table as one Arrow IPC stream in pieces."""
+        return read_table(self._cursor, name, spans)
+
     def _ask(self, query: str, values: dict[str, object]) -> list[Record]:
         with self._cursor() as own:
             result = own.execute(query, values)
@@ -178,7 +312,8 @@ class DuckDBStore:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._lock:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_paused)
             if not self._is_asked:
                 raise Busy("the collector is stopping")
             own = self._connection.cursor()
@@ -189,9 +324,10 @@ class DuckDBStore:
         except duckdb.InterruptException as error:
             raise Busy("the collector is stopping") from error
         finally:
-            with self._lock:
-                self._asking.discard(own)
             own.close()
+            with self._changed:
+                self._asking.discard(own)
+                self._changed.notify_all()
 
 
 def _read(result: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[object, ...]], bool]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ from ...enrich import merge, summarise
 from ...repeats import may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
-from .arrow import table
+from .mirror import Mirror
+from .registered import Named, Registered, insertion
+from .scores import searched_from, without_repeats
 
 __all__ = ["Writing"]
 
@@ -35,6 +37,10 @@ class _Stored(NamedTuple):
     parts: int
 
 
+class _TraceId(NamedTuple):
+    trace_id: bytes
+
+
 class _Record:
     """A row read back, with its columns as attributes."""
 
@@ -52,8 +58,15 @@ class Writing:
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
         self._messages: OrderedDict[bytes, None] = OrderedDict()
+        self._used: set[bytes] | None = None
+        self.mirror: Mirror | None = None
+        """Where a second file is being made of this one: what is changed here has to be changed there."""
         recent = self._fetch(sql("write/recent_messages"), {"limit": MESSAGES_REMEMBERED})
         self._remember(row[0].bytes for row in reversed(recent))
+
+    def move(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Go on with another connection, to a file that holds the same."""
+        self._connection = connection
 
     def write(self, batches: Sequence[Batch]) -> None:
         """Write all of them durably, or raise and write none."""
@@ -71,7 +84,11 @@ class Writing:
         except BaseException:
             with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
                 self._connection.execute("rollback")
+            if self.mirror is not None:
+                self.mirror.forget()
             raise
+        if self.mirror is not None:
+            self.mirror.commit()
         # Only what is committed may be taken for written.
         self._resources |= resources
         self._scopes |= scopes
@@ -91,7 +108,23 @@ class Writing:
         for batch in batches:
             rows |= batch.messages
         self._insert("messages", [row for key, row in rows.items() if key not in self._messages])
+        if self._used is not None:
+            self._used.update(rows)
         return list(rows)
+
+    @contextlib.contextmanager
+    def noting_messages(self) -> Iterator[set[bytes]]:
+        """A set of the messages that batches name inside the block, written then or before."""
+        self._used = set()
+        try:
+            yield self._used
+        finally:
+            self._used = None
+
+    def forget(self, hashes: Iterable[bytes]) -> None:
+        """Messages that are gone: they have to be written when they come again."""
+        for key in hashes:
+            self._messages.pop(key, None)
 
     def _remember(self, hashes: Iterable[bytes]) -> None:
         for key in hashes:
@@ -116,13 +149,14 @@ class Writing:
 
     def _known_traces(self, spans: Collection[SpanRow]) -> dict[bytes, list[TraceRow]]:
         """Stored summaries of the spans' traces: one each, two or more where a trace lasted longer than a day."""
-        ids = {span.trace_id: span for span in spans}
-        bounds = _bounds(spans)
-        with self._registered("batch_traces", {"trace_id": "UUID"}, list(ids.values())):
+        return self._traces({span.trace_id for span in spans}, _bounds(span.start_ns for span in spans))
+
+    def _traces(self, trace_ids: set[bytes], bounds: dict[str, int]) -> dict[bytes, list[TraceRow]]:
+        with self.registered("batch_traces", {"trace_id": "UUID"}, [_TraceId(trace_id) for trace_id in trace_ids]):
             rows = self._fetch(sql("write/known_traces"), bounds)
-        traces = (TraceRow(*row) for row in rows)
         known: dict[bytes, list[TraceRow]] = {}
-        for trace in traces:
+        for row in rows:
+            trace = TraceRow(*row)
             trace.trace_id = trace.trace_id.bytes  # type: ignore[attr-defined]  # DuckDB's UUID, until here
             known.setdefault(trace.trace_id, []).append(trace)
         return known
@@ -131,7 +165,7 @@ class Writing:
         """Take out of `spans` what is stored already and as full; returns what is stored but has to be replaced."""
         suspects = [span for span in spans.values() if span.trace_id in traces]
         bounds = {"start": min(t.start_ns for t in traces.values()), "end": max(t.end_ns for t in traces.values())}
-        with self._registered("batch_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, suspects):
+        with self.registered("batch_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, suspects):
             found = self._fetch(sql("write/known_spans"), bounds)
         replaced = {}
         for trace_id, span_id, *rest in found:
@@ -146,24 +180,29 @@ class Writing:
     def _mark_repeats(self, rows: list[SpanRow], known: dict[bytes, TraceRow]) -> set[bytes]:
         """Note which spans are the same call as another; the traces of which stored spans changed by that."""
         traces: dict[bytes, list[Any]] = {}
+        calls: Counter[bytes] = Counter()
         for row in rows:
             traces.setdefault(row.trace_id, []).append(row)
+            if may_repeat(row):
+                calls[row.trace_id] += 1
         # Calls of two batches can only be one where both have some: then the stored ones are looked at, too.
         asked = [
             known[trace_id]
-            for trace_id, spans in traces.items()
-            if trace_id in known and known[trace_id].calls and any(map(may_repeat, spans))
-            and known[trace_id].spans <= TRACE_LOOKED_THROUGH
-        ]  # fmt: skip
+            for trace_id in calls
+            if trace_id in known and known[trace_id].calls and known[trace_id].spans <= TRACE_LOOKED_THROUGH
+        ]
         stored = self._summable(asked) if asked else []
-        coming = {(row.trace_id, row.span_id) for row in rows}
+        coming = {(row.trace_id, row.span_id) for row in rows} if stored else set()
         for span in stored:
             if (span.trace_id, span.span_id) not in coming:
                 traces[span.trace_id].append(span)
+                if may_repeat(span):
+                    calls[span.trace_id] += 1
         changed: list[Any] = []
-        for spans in traces.values():
-            if sum(map(may_repeat, spans)) < 2:
+        for trace_id, number in calls.items():
+            if number < 2:
                 continue
+            spans = traces[trace_id]
             outdone = repeated(spans)
             for span in spans:
                 if may_repeat(span) and span.counted == (span.span_id in outdone):
@@ -173,8 +212,7 @@ class Writing:
         if changed:
             columns = {"trace_id": "UUID", "span_id": "UBIGINT", "counted": "BOOLEAN"}
             starts = [span.start_ns for span in changed]
-            with self._registered("repeated_spans", columns, changed):
-                self._connection.execute(sql("write/uncount_spans"), {"start": min(starts), "end": max(starts)})
+            self._change("write/uncount_spans", Named("repeated_spans", columns, changed), starts)
         return {span.trace_id for span in changed}
 
     def _replace(self, spans: dict[SpanKey, SpanRow], replaced: dict[SpanKey, _Stored]) -> None:
@@ -182,8 +220,8 @@ class Writing:
             return
         starts = [stored.start_ns for stored in replaced.values()]
         rows = [spans[key] for key in replaced]
-        with self._registered("replaced_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, rows):
-            self._connection.execute(sql("write/delete_spans"), {"start": min(starts), "end": max(starts)})
+        named = Named("replaced_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, rows)
+        self._change("write/delete_spans", named, starts)
 
     def _changed_traces(
         self, new: dict[bytes, TraceRow], known: dict[bytes, TraceRow], to_recount: set[bytes]
@@ -200,8 +238,15 @@ class Writing:
     def _delete_traces(self, outdated: list[TraceRow]) -> None:
         if outdated:
             starts = [trace.start_ns for trace in outdated]
-            with self._registered("changed_traces", {"trace_id": "UUID", "start_ns": "BIGINT"}, outdated):
-                self._connection.execute(sql("write/delete_traces"), {"start": min(starts), "end": max(starts)})
+            named = Named("changed_traces", {"trace_id": "UUID", "start_ns": "BIGINT"}, outdated)
+            self._change("write/delete_traces", named, starts)
+
+    def recount(self, trace_ids: set[bytes], start_ns: int, end_ns: int) -> None:
+        """Sum traces anew, spans of which that began between these times have changed; in the caller's transaction."""
+        known = self._traces(trace_ids, _bounds((start_ns, end_ns)))
+        changed = self._recounted([reduce(merge, summaries) for summaries in known.values()]) if known else {}
+        self._delete_traces([summary for trace_id in changed for summary in known[trace_id]])
+        self._insert("traces", list(changed.values()))
 
     def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
         return summarise(self._summable(traces))
@@ -209,7 +254,7 @@ class Writing:
     def _summable(self, traces: list[TraceRow]) -> list[Any]:
         """The stored spans of these traces, as far as sums need them."""
         bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
-        with self._registered("batch_traces", {"trace_id": "UUID"}, traces):
+        with self.registered("batch_traces", {"trace_id": "UUID"}, traces):
             result = self._connection.execute(sql("write/summable_spans"), bounds)
             columns = [column[0] for column in result.description]
             return [_Record(columns, row) for row in result.fetchall()]
@@ -217,41 +262,30 @@ class Writing:
     def _write_scores(self, scores: list[ScoreRow]) -> None:
         if not scores:
             return
-        times = [score.time_ns for score in scores]
-        found = self._fetch(sql("write/known_scores"), {"start": min(times), "end": max(times)})
-        seen = {(row[0].bytes if row[0] else None, *row[1:]) for row in found}
-        new = []
-        for score in scores:
-            key = (score.trace_id, score.span_id, score.response_id, score.name, score.time_ns)
-            if key not in seen:  # feedback that was sent twice is one vote
-                seen.add(key)
-                new.append(score)
-        self._insert("scores", new)
+        bounds = {"start": searched_from(scores), "end": max(score.time_ns for score in scores)}
+        self._insert("scores", without_repeats(scores, self._fetch(sql("write/known_scores"), bounds)))
 
     def _insert(self, name: str, rows: Sequence[object]) -> None:
         if rows:
-            with self._registered("batch_rows", self._columns[name], rows):
-                self._connection.execute(f"insert into raw.{name} by name select * from batch_rows")  # noqa: S608  our own table's name
+            with self.registered("batch_rows", self._columns[name], rows):
+                self._connection.execute(insertion(name))
+            if self.mirror is not None:
+                self.mirror.insert(name, self._columns[name], rows)
 
-    def _registered(self, name: str, columns: dict[str, str], rows: Sequence[object]) -> _Registered:
-        return _Registered(self._connection, name, table(columns, rows))
+    def _change(self, name: str, named: Named, starts: Sequence[int]) -> None:
+        """Delete or update what `named` names; `starts` are when that began."""
+        bounds = {"start": min(starts), "end": max(starts)}
+        with self.registered(*named):
+            self._connection.execute(sql(name), bounds)
+        if self.mirror is not None:
+            self.mirror.change(name, named, bounds)
+
+    def registered(self, name: str, columns: dict[str, str], rows: Sequence[object]) -> Registered:
+        """Rows that SQL sees under a name inside the block."""
+        return Registered(self._connection, Named(name, columns, rows))
 
     def _fetch(self, query: str, arguments: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, arguments).fetchall()
-
-
-class _Registered:
-    """An Arrow table that DuckDB sees under a name inside the block."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, arrow: object) -> None:
-        self._connection, self._name = connection, name
-        connection.register(name, arrow)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.unregister(self._name)
 
 
 def _fullest(rows: list[SpanRow]) -> dict[SpanKey, SpanRow]:
@@ -265,8 +299,8 @@ def _fullest(rows: list[SpanRow]) -> dict[SpanKey, SpanRow]:
     return spans
 
 
-def _bounds(spans: Collection[SpanRow]) -> dict[str, object]:
-    starts = [span.start_ns for span in spans]
+def _bounds(times: Iterable[int]) -> dict[str, int]:
+    starts = list(times)
     # A time near the ends of what 64 bits hold must not overflow when a day is added to it.
     return {"start": max(min(starts), DAY_NS), "end": min(max(starts), 2**63 - 1 - DAY_NS)}
 

@@ -1,0 +1,140 @@
+"""What the receivers share: a body's way from bytes to disk, and the count of bytes that are on it.
+
+Errors are `Refused`, of a kind that each receiver has a code of its own for. What `keep` returns is committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from ..commits import Commits, Rejected
+from ..decode import Signal, Undecodable, as_protobuf, decode
+from ..decode.inflate import TooLarge, inflate
+from ..journal import Journal, JournalFailed
+from ..prices import with_costs
+from ..questions import Busy
+from ..rows import Batch, TooMany
+from ..telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Arrival", "Hold", "Intake", "Refused", "Why", "refusals"]
+
+Why = Literal["bad", "too_large", "slow", "full", "busy"]
+"""Nobody can keep it; too big; it did not come in time; too many bytes in hand; the store can't write now."""
+
+
+class Refused(Exception):  # noqa: N818  a refusal is no error of ours
+    """A request of which nothing is kept; the text is for its sender."""
+
+    def __init__(self, why: Why, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+class Arrival(NamedTuple):
+    """One body and how it is written."""
+
+    signal: Signal
+    body: bytes
+    encoding: str = "identity"
+    is_json: bool = False
+    project: str | None = None
+    """Of the key that it came with."""
+
+
+class Hold:
+    """The bytes that one request has in hand: counted as they come, given back when the block ends."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self.size = 0
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._intake.in_flight -= self.size
+
+    def add(self, size: int) -> None:
+        """Count bytes that are accepted and not yet committed; senders wait with them, not we.
+
+        A request that is alone is taken however big it is.
+        """
+        self._intake.check(size, is_alone=self._intake.in_flight == self.size)
+        self._intake.in_flight += size
+        self.size += size
+
+
+class Intake:
+    """Bodies to committed batches, for all receivers together."""
+
+    def __init__(
+        self,
+        commits: Commits,
+        decoding: Executor,
+        *,
+        in_flight_limit: int,
+        telemetry: Telemetry | None = None,
+        journal: Journal | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.telemetry = telemetry or Telemetry()
+        self.commits, self._decoding, self._journal = commits, decoding, journal
+        self._in_flight_limit, self._now_ns = in_flight_limit, now_ns
+        self.in_flight = 0
+        """Bytes of all receivers, as they came and inflated."""
+
+    def hold(self) -> Hold:
+        """A request's own count, for a `with` block around all that is done with it."""
+        return Hold(self)
+
+    def check(self, size: int = 1, *, is_alone: bool = False) -> None:
+        """`Refused` where there is no room for so many bytes more."""
+        if not is_alone and self.in_flight + size > self._in_flight_limit:
+            raise Refused("full", "the collector has more in hand than it can write; send this again in a second")
+
+    async def keep(self, arrival: Arrival, limit: int, hold: Hold) -> Batch:
+        """The batch, durable, with what was not kept of it counted; `limit` is of the inflated body, in bytes."""
+        signal, body, encoding, is_json, project = arrival
+        loop = asyncio.get_running_loop()
+        try:
+            if encoding != "identity":
+                body = await loop.run_in_executor(self._decoding, inflate, body, encoding, limit)
+                hold.add(len(body))
+            batch = await loop.run_in_executor(
+                self._decoding,
+                lambda: with_costs(decode(signal, body, is_json=is_json, now_ns=self._now_ns(), project=project)),
+            )
+            if batch.size:
+                await self._keep(signal, body, batch, is_json=is_json)
+        except (TooLarge, TooMany) as error:
+            raise Refused("too_large", str(error)) from error
+        except (Undecodable, Rejected) as error:
+            raise Refused("bad", str(error)) from error
+        except (Busy, JournalFailed) as error:
+            raise Refused("busy", str(error)) from error
+        return batch
+
+    async def _keep(self, signal: Signal, body: bytes, batch: Batch, *, is_json: bool) -> None:
+        """In the store, and for the exporters: an answer of success means that both have it."""
+        if self._journal is None:
+            await asyncio.wrap_future(self.commits.submit(batch))
+            return
+        if is_json:
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(self._decoding, as_protobuf, signal, body)
+        journaled = self._journal.append(signal, body, batch.size, self._now_ns())
+        await asyncio.gather(asyncio.wrap_future(self.commits.submit(batch)), asyncio.wrap_future(journaled))
+
+
+def refusals(batch: Batch) -> tuple[int, str]:
+    """How many of a batch's records are not kept, and why, as `partial_success` says it."""
+    return sum(batch.refused.values()), "; ".join(
+        f"{number} x {reason}" for reason, number in sorted(batch.refused.items())
+    )

@@ -1,0 +1,183 @@
+"""What is stored, given out in windows of time: bounded memory, and no transaction open while somebody reads.
+
+A window is a question of its own, so a checkpoint can happen between two of them however slow the reader is; what
+comes in meanwhile is given out where its time is still to come.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+from nanoarrow import ipc  # type: ignore[import-untyped]  # nanoarrow publishes no types
+
+from ...questions import SpanFilter
+from ...rows import Batch, MessageRow, ResourceRow, ScopeRow, SpanRow
+from ...sql import sql
+from .conditions import Condition, log_condition, span_condition, trace_condition, with_condition
+
+__all__ = ["ARROW_TABLES", "as_span", "read_batches", "read_table"]
+
+Cursor = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+"""Gives a connection for one question."""
+
+ROWS = 512
+"""Of a window, before it is known how large they are."""
+WINDOW_BYTES = 8 * 1024 * 1024
+
+ALL = SpanFilter()
+
+# Table -> its alias and its column of time.
+ARROW_TABLES = {
+    "spans": ("s", "start_ns"),
+    "traces": ("t", "start_ns"),
+    "messages": ("m", "first_seen_ns"),
+    "contents": ("c", "time_ns"),
+    "logs": ("l", "time_ns"),
+    "metrics": ("m", "time_ns"),
+    "scores": ("c", "time_ns"),
+    "resources": ("r", ""),
+    "scopes": ("s", ""),
+}
+
+
+def read_batches(cursor: Cursor, spans: SpanFilter) -> Iterator[Batch]:
+    """Spans as they were written, with their messages, resources and scopes, in order of start."""
+    windows = _Windows(cursor, "spans", "start_ns", spans)
+    for start, end in windows:
+        with cursor() as own:
+            condition = span_condition(replace(spans, start=start, end=end))
+            found = _records(own, with_condition("read/whole_spans", condition), condition.values)
+            batch = Batch(spans=[as_span(record) for record in found])
+            _add_messages(own, batch)
+            _add_senders(own, batch)
+        if batch.spans:
+            size = sum(len(row.attributes) + len(row.events or "") for row in batch.spans)
+            windows.learn(size + sum(len(row.body) for row in batch.messages.values()))
+            yield batch
+
+
+def read_table(cursor: Cursor, table: str, spans: SpanFilter) -> Iterator[bytes]:
+    """One of `ARROW_TABLES` as pieces of one Arrow IPC stream, in order of time."""
+    alias, column = ARROW_TABLES[table]
+    out = io.BytesIO()
+    with cursor() as holding, ipc.StreamWriter.from_writable(out) as writer:
+        only = _choosing(holding, table, spans)
+        windows: Any = _Windows(cursor, table, column, ALL if only else spans) if column else [(None, None)]
+        is_empty = True
+        for start, end in windows:
+            window = replace(spans, start=start, end=end)
+            condition = _condition(table, alias, column, window) & Condition(only, {})
+            query = with_condition(f"export/{table}", condition)
+            writer.write_stream(holding.sql(query, params=condition.values or None))
+            is_empty = False
+            piece = _taken(out)
+            if column:
+                windows.learn(len(piece))
+            yield piece
+        if is_empty:
+            writer.write_stream(holding.sql(sql(f"export/{table}").replace("/*condition*/ true", "false")))
+    yield _taken(out)
+
+
+def _choosing(holding: duckdb.DuckDBPyConnection, table: str, spans: SpanFilter) -> str:
+    """A condition for messages, which have no time of their spans: those that the chosen spans name."""
+    if table != "messages" or spans == ALL:
+        return ""
+    condition = span_condition(spans)
+    query = sql("export/wanted_messages").replace("/*condition*/ true", condition.text or "true")
+    holding.execute(query, condition.values)
+    return "m.hash in (select w.hash from wanted_messages as w)"
+
+
+def _condition(table: str, alias: str, column: str, spans: SpanFilter) -> Condition:
+    if table == "spans":
+        return span_condition(spans)
+    if table == "traces":
+        return trace_condition(spans)
+    if table == "logs":
+        return log_condition(spans)
+    if not column:
+        return Condition("", {})
+    text = f"{alias}.{column} >= $start and {alias}.{column} < $end"
+    return Condition(text, {"start": spans.start, "end": spans.end})
+
+
+def _taken(out: io.BytesIO) -> bytes:
+    piece = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return piece
+
+
+class _Windows:
+    """Windows of time that hold a bounded number of rows each, from the first row to the last."""
+
+    def __init__(self, cursor: Cursor, table: str, column: str, spans: SpanFilter) -> None:
+        self._cursor = cursor
+        self._query = sql("read/window").replace("/*table*/", table).replace("/*time*/ null", column)
+        self._start, self._end = spans.start or 0, spans.end if spans.end is not None else 2**63
+        self._rows, self._last = ROWS, 0
+
+    def learn(self, size: int) -> None:
+        """The last window came to so many bytes: windows to come are of `WINDOW_BYTES`, more or less."""
+        self._rows = max(16, min(8 * ROWS, WINDOW_BYTES * self._last // max(size, 1)))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        # What comes in while we read must not make this endless.
+        return self._within(self._start, self._end)
+
+    def _within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        with self._cursor() as own:
+            [(rows, first, last)] = own.execute(self._query, {"start": start, "end": end}).fetchall()
+        if not rows:
+            return
+        if rows <= self._rows or first == last:
+            self._last = rows
+            yield first, last + 1
+            return
+        middle = (first + last) // 2 + 1
+        yield from self._within(first, middle)
+        yield from self._within(middle, last + 1)
+
+
+def _records(own: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object]) -> list[dict[str, Any]]:
+    result = own.execute(query, values)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def as_span(record: dict[str, Any]) -> SpanRow:
+    """A row of raw.spans as it was written."""
+    for column in ("trace_id", "system_hash", "tools_hash"):
+        record[column] = record[column] and record[column].bytes
+    for column in ("input_hashes", "output_hashes"):
+        if record[column] is not None:
+            record[column] = [key.bytes for key in record[column]]
+    record["counted"] = record["counted"] is not False
+    return SpanRow(**record)
+
+
+def _add_messages(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    wanted: dict[bytes, None] = {}
+    for row in batch.spans:
+        for keys in (row.input_hashes, row.output_hashes):
+            wanted.update(dict.fromkeys(keys or ()))
+        wanted.update(dict.fromkeys(key for key in (row.system_hash, row.tools_hash) if key))
+    if wanted:
+        found = _records(own, sql("read/whole_messages"), {"hashes": [key.hex() for key in wanted]})
+        batch.messages = {one["hash"].bytes: MessageRow(**{**one, "hash": one["hash"].bytes}) for one in found}
+
+
+def _add_senders(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    # A sender may have been written twice, by two collectors one after the other.
+    wanted = {"wanted": list({row.resource_id for row in batch.spans})}
+    for record in _records(own, sql("read/whole_resources"), wanted):
+        batch.resources[record["resource_id"]] = ResourceRow(**record)
+    wanted = {"wanted": list({row.scope_id for row in batch.spans})}
+    for record in _records(own, sql("read/whole_scopes"), wanted):
+        batch.scopes[record["scope_id"]] = ScopeRow(**record)

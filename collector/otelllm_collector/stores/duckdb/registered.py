@@ -1,0 +1,39 @@
+"""Rows that SQL sees under a name, for as long as a block lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import duckdb
+
+from .arrow import table
+
+__all__ = ["Named", "Registered", "insertion"]
+
+
+class Named(NamedTuple):
+    """Rows as a table of this name with these columns, name -> DuckDB's type."""
+
+    name: str
+    columns: dict[str, str]
+    rows: Sequence[object]
+
+
+class Registered:
+    """An Arrow table that DuckDB sees under its name inside the block."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, named: Named) -> None:
+        self._connection, self._name = connection, named.name
+        connection.register(named.name, table(named.columns, named.rows))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.unregister(self._name)
+
+
+def insertion(table_name: str) -> str:
+    """Insert the rows that are registered as `batch_rows`."""
+    return f"insert into raw.{table_name} by name select * from batch_rows"  # noqa: S608  our own table's name
