@@ -108,7 +108,8 @@ def of(kind: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "operation"),
     [("LLM", "chat"), ("llm", "chat"), ("EMBEDDING", "embeddings"), ("RETRIEVER", "retrieval"),
-     ("TOOL", "execute_tool"), ("AGENT", "invoke_agent"), ("RERANKER", "rerank"), ("GUARDRAIL", "guardrail"), ("EVALUATOR", "evaluate"),
+     ("TOOL", "execute_tool"), ("AGENT", "invoke_agent"), ("RERANKER", "rerank"),
+     ("GUARDRAIL", "guardrail"), ("EVALUATOR", "evaluate"),
      ("PROMPT", "task"), ("DECISION", "task"), ("UNKNOWN", "task"), ("NEW", "task"), ("CHAIN", "invoke_workflow")],
 )  # fmt: skip
 def test_kinds(kind: str, operation: str) -> None:
@@ -170,43 +171,6 @@ def test_reranking() -> None:
     assert json.loads(row.retrieval_documents or "") == [{"score": 0.9, "content": "2"}]
 
 
-def test_text_completions() -> None:
-    found = stored_span({**of("LLM"), "llm.prompts.0.prompt.text": "Once", "llm.choices.0.completion.text": " upon"})
-    assert (found.row.operation, found.input, found.output) == (
-        "text_completion", [says("Once")], [says(" upon", "assistant")],
-    )  # fmt: skip
-
-
-def test_messages_of_all_kinds() -> None:
-    prefix = "llm.input_messages."
-    attributes = of("LLM", llm__model_name="m")
-    attributes |= {
-        f"{prefix}11.message.role": "human", f"{prefix}11.message.content": "last",
-        f"{prefix}2.message.role": "ai", f"{prefix}2.message.function_call_name": "f",
-        f"{prefix}2.message.function_call_arguments_json": '{"a": 1}',
-        f"{prefix}3.message.role": "function", f"{prefix}3.message.tool_call_id": "c",
-        f"{prefix}3.message.contents.0.message_content.type": "text",
-        f"{prefix}3.message.contents.0.message_content.text": "done",
-        f"{prefix}4.message.role": "developer", f"{prefix}4.message.content": "Be brief.",
-        f"{prefix}5.message.role": "user",
-        f"{prefix}5.message.contents.0.message_content.type": "image",
-        f"{prefix}5.message.contents.0.message_content.image.image.url": "https://x/a.png",
-        f"{prefix}6.message.role": "assistant", f"{prefix}6.message.name": "ann",
-        f"{prefix}6.message.contents.0.message_content.type": "reasoning",
-        f"{prefix}6.message.contents.0.message_content.text": "hm",
-        f"{prefix}7.message.role": "user", f"{prefix}7.message.content": "__REDACTED__",
-        f"{prefix}x.message.role": "user",
-    }  # fmt: skip
-    assert stored_span(attributes).input == [
-        asks({"type": "tool_call", "name": "f", "arguments": {"a": 1}}),
-        asks({"type": "tool_call_response", "id": "c", "response": "done"}, role="tool"),
-        says("Be brief.", "system"),
-        asks({"type": "uri", "modality": "image", "uri": "https://x/a.png"}, role="user"),
-        {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}], "name": "ann"},
-        says("last"),
-    ]
-
-
 def test_a_call_without_messages_shows_the_whole() -> None:
     found = stored_span(of("LLM", input__value="hi", output__value="there"))
     assert (found.input, found.output) == ([says("hi")], [says("there", "assistant")])
@@ -244,6 +208,124 @@ def test_both_vocabularies_on_one_span() -> None:
     assert found.attributes["gen_ai.request.model"] == "gpt-4o-2024"
 
 
+def test_a_prompt_without_its_cached_tokens() -> None:
+    used = {"llm.token_count.prompt": 60, "llm.token_count.prompt_details.cache_read": 40,
+            "llm.token_count.prompt_details.cache_write": 25}  # fmt: skip
+    assert stored_span(of("LLM") | used).row.input_tokens == 125
+    assert stored_span(of("LLM") | used | {"llm.token_count.prompt": 65}).row.input_tokens == 65
+    assert stored_span(of("LLM") | used | {"llm.token_count.prompt": "x"}).row.input_tokens is None
+
+
+def test_prices() -> None:
+    def costs(**cost: Any) -> tuple[Any, ...]:
+        found = stored_span(of("LLM") | {f"llm.cost.{name}": value for name, value in cost.items()})
+        return found.row.cost_usd, found.row.cost_status, found.made.get(semconv.COST_INPUT)
+
+    assert costs(prompt=0.25, completion=0.5) == (0.75, "reported", 0.25)
+    assert costs(total=-1) == costs(prompt=0.25) == costs(total="x") == costs(total=True) == (None, None, None)
+    assert costs(total=-1, prompt="0.25", completion=0.5) == (0.75, "reported", 0.25)
+    assert costs(total=1, prompt=-0.25) == (1, "reported", None)
+    assert costs(total=0) == (0, "reported", None)
+
+
+def test_a_failed_call_has_no_model_that_answered() -> None:
+    asked = of("LLM", llm__model_name="m", llm__invocation_parameters='{"model": "m-latest"}')
+    failed = {"status": {"code": "ERROR"}}
+    assert stored_span(asked).row.response_model == "m"
+    row = stored_span(asked, **failed).row
+    assert (row.request_model, row.response_model) == ("m-latest", None)
+    broken_off = stored_span(asked | {"llm.response.model_name": "m-1"}, **failed).row
+    assert broken_off.response_model == "m-1", "it had begun to answer"
+
+
+def test_prompts_belong_to_calls() -> None:
+    used = {"llm.prompt_template.version": 3, "llm.prompt_template.variables": '{"x": 1}', "prompt.id": "greet"}
+    found = stored_span(of("LLM") | used)
+    assert (found.row.prompt_name, found.row.prompt_version) == ("greet", "3")
+    assert found.made["gen_ai.prompt.variable.x"] == 1
+    for version, made in (("v1", "v1"), (1.5, "1.5"), (True, None), ("", None), ([1], None)):
+        assert stored_span(of("LLM") | {"llm.prompt_template.version": version}).row.prompt_version == made
+    for kind in ("EMBEDDING", "CHAIN", "AGENT", "TOOL", "RETRIEVER", "RERANKER", "GUARDRAIL"):
+        found = stored_span(of(kind) | used)
+        assert (found.row.prompt_name, found.row.prompt_version) == (None, None)
+        assert not any(name.startswith("gen_ai.prompt") for name in found.made)
+        assert found.attributes["llm.prompt_template.version"] == 3
+    assert stored("openinference-openai")[6].row.prompt_version is None
+
+
+def test_an_operation_in_the_conventions_stays_without_a_kind() -> None:
+    named = {"gen_ai.operation.name": "generate_content", "llm.model_name": "m",
+             "llm.input_messages.0.message.content": "hi"}  # fmt: skip
+    found = stored_span(named)
+    assert (found.row.operation, found.input, found.row.request_model) == ("generate_content", [says("hi")], "m")
+    row = stored_span(named | {"gen_ai.operation.name": "execute_tool", "tool.name": "look"}).row
+    assert (row.operation, row.tool_name, row.request_model) == ("execute_tool", "look", None)
+    assert stored_span(named | {"openinference.span.kind": "LLM"}).row.operation == "chat"
+
+
+@pytest.mark.parametrize(
+    ("by", "system", "provider"),
+    [("azure", "openai", "azure.ai.openai"), ("azure", None, "azure.ai.openai"),
+     ("azure", "anthropic", "azure.ai.inference"), ("azure", "mistralai", "azure.ai.inference"),
+     ("google", "vertexai", "gcp.vertex_ai"), ("google", "google", "gcp.gemini"), ("google", None, "gcp.gemini"),
+     ("aws", "anthropic", "aws.bedrock"), (None, "anthropic", "anthropic"), ("OpenAI", 7, "openai")],
+)  # fmt: skip
+def test_providers(by: str | None, system: Any, provider: str) -> None:
+    named = {name: value for name, value in (("llm.provider", by), ("llm.system", system)) if value is not None}
+    found = stored_span(of("LLM", llm__model_name="claude-sonnet-5") | named).row
+    assert (found.provider, found.request_model) == (provider, "claude-sonnet-5")
+
+
+def test_metadata_and_labels() -> None:
+    metadata = {"a": {"b": [1]}, "c": [1, "x"], "d": True, "e": 1.5, "f": None, "feature": "search"}
+    found = stored_span(of("CHAIN", metadata=json.dumps(metadata), tag__tags='["x", "y"]', graph__node__id="n"))
+    tags = {name.removeprefix(semconv.TAG): value for name, value in found.made.items() if semconv.TAG in name}
+    assert tags == {"a": '{"b":[1]}', "c": '[1,"x"]', "d": True, "e": 1.5, "feature": "search", "x": "true",
+                    "y": "true", "graph.node.id": "n"}  # fmt: skip
+    assert found.row.feature == "search"
+
+
+def test_langchains_tools_and_searches() -> None:
+    output = {"type": "tool", "data": {"content": "sunny", "name": "look", "tool_call_id": "call_1"}}
+    found = stored_span(of("TOOL", tool__name="look", input__value="Paris", output__value=json.dumps(output)))
+    assert (found.made[semconv.TOOL_CALL_ID], found.row.tool_arguments) == ("call_1", "Paris")
+    assert json.loads(found.row.tool_result or "") == output
+    for odd in ('{"data": 7}', '{"data": {"tool_call_id": 7}}', "[1]"):
+        assert semconv.TOOL_CALL_ID not in stored_span(of("TOOL", output__value=odd)).made
+    for given, query in (('{"query": "lit?", "k": 3}', "lit?"), ('["lit?"]', "lit?"), ("lit?", "lit?"), ("42", "42"),
+                         ('{"k": 3}', '{"k": 3}')):  # fmt: skip
+        assert stored_span(of("RETRIEVER", input__value=given)).row.retrieval_query == query
+
+
+@pytest.mark.parametrize("kind", ["CHAIN", "PROMPT", "GUARDRAIL", "EVALUATOR", "UNKNOWN"])
+def test_steps_keep_no_messages(kind: str) -> None:
+    found = stored_span(of(kind, input__value="hi", output__value="there") | {
+        "llm.input_messages.0.message.content": "hi", "llm.token_count.prompt": 5}, parent=0)  # fmt: skip
+    assert (found.input, found.output, found.row.input_tokens) == (None, None, None)
+
+
+def test_the_whole_answer_fills_what_is_lacking() -> None:
+    answer = {"id": "r", "model": "m-1", "usage": {"prompt_tokens": 3, "completion_tokens": 1}}
+    used = {"llm.token_count.prompt": 5, "llm.input_messages.0.message.content": "hi"}
+
+    def row(output: str, **more: Any) -> tuple[Any, ...]:
+        found = stored_span(of("LLM", llm__model_name="m", output__value=output) | more).row
+        return found.response_id, found.response_model, found.input_tokens
+
+    asked = used | {"llm.invocation_parameters": '{"model": "m"}'}
+    assert row(json.dumps(answer)) == ("r", "m-1", 3)
+    assert row(json.dumps(answer), **used) == ("r", "m-1", 5)
+    assert row(json.dumps(answer), **asked) == ("r", "m", 5)
+    assert row(json.dumps({"choices": [], "id": "r"}), **asked) == ("r", "m", 5)
+    assert row('{"id":"r","choices":[{"mess', **asked) == ("r", "m", 5), "broken off"
+    assert row('{"id":"r\\u0041"}', **asked) == ("rA", "m", 5)
+    for odd in ('{"id":7}', '{"id":""}', '{"id":"', '{"id', "{", "[1]", '{"a":1}'):
+        assert row(odd, **asked) == (None, "m", 5)
+        assert row(odd)[2] is None
+    embedded = of("EMBEDDING", embedding__model_name="e", output__value='{"data": [], "usage": {"prompt_tokens": 7}}')
+    assert stored_span(embedded).row.input_tokens == 7
+
+
 @pytest.mark.parametrize("odd", [None, 7, -1.5, True, "", "{", "[1", '{"a"', [], ["x", None], {"a": {"b": 1}}, "x" * 9])
 def test_odd_values_raise_nothing(odd: Any) -> None:
     keys = [
@@ -255,7 +337,13 @@ def test_odd_values_raise_nothing(odd: Any) -> None:
         "llm.output_messages.0.message.tool_calls.0.tool_call.x",
         "retrieval.documents.0.document.metadata", "retrieval.documents.0.document.score", "tool.parameters",
         "embedding.embeddings.0.embedding.vector", "embedding.embeddings.0.embedding.text", "llm.function_call",
-        "reranker.output_documents.0.document.id", "agent.name",
+        "reranker.output_documents.0.document.id", "agent.name", "llm.input_messages", "llm.prompts", "llm.tools",
+        "retrieval.documents", "embedding.embeddings", "reranker.output_documents", "llm.tools.1.tool.name",
+        "llm.output_messages.0.message.contents", "llm.output_messages.0.message.contents.", "llm.output_messages.0",
+        "llm.output_messages.0.message.tool_calls.0", "llm.cost.prompt", "llm.cost.completion", "prompt.id",
+        "llm.prompt_template.version", "llm.token_count.prompt_details.cache_input", "llm.system", "tool.id",
+        "gen_ai.operation.name", "graph.node.id", "reranker.query",
+        "llm.input_messages.1.message.contents.0.message_content.audio.audio.url",
     ]  # fmt: skip
     for kind in ("LLM", "EMBEDDING", "TOOL", "RETRIEVER", "RERANKER", "AGENT", "CHAIN", odd):
         attributes = {"openinference.span.kind": kind, **dict.fromkeys(keys, odd)}

@@ -1,20 +1,27 @@
 """OpenInference, the vocabulary of Arize and Phoenix: https://github.com/Arize-ai/openinference/tree/main/spec
 
-Messages, tools and documents are flattened, an attribute a leaf: one pass over the attributes puts them together.
+Messages, tools and documents are flattened, an attribute a leaf: `leaves` puts them together, `messages` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
 
 from otelllm import semconv
 
-from .bodies import read_usage, settings, told
-from .messages import definitions, message, messages, part, role, says, tool_call, tool_result
-from .spec import Foreign
-from .tags import labels
-from .values import count, finish, flag, grouped, items, number, parsed, provider, raised, text
+from ..bodies import read_usage, settings, told
+from ..documents import question
+from ..messages import message, tool_call
+from ..spec import Foreign
+from ..tags import labels
+from ..values import count, finish, flag, items, number, parsed, provider, raised, text
+from . import leaves
+from .leaves import Groups, gathered, listed
+from .messages import answers, found_documents, is_said, prompts, questions, tools, whole
 
 __all__ = ["VOCABULARY"]
 
@@ -31,37 +38,30 @@ _OPERATIONS = {
 }
 """Of the kind, which some write in small letters; chains, prompts, decisions and what is new are plain steps."""
 
-_INPUT, _OUTPUT = "llm.input_messages.", "llm.output_messages."
-_PROMPTS, _CHOICES = "llm.prompts.", "llm.choices."
-_TOOLS, _DOCUMENTS = "llm.tools.", "retrieval.documents."
-_RANKED_IN, _RANKED_OUT, _VECTORS = "reranker.input_documents.", "reranker.output_documents.", "embedding.embeddings."
-_FLATTENED = (_INPUT, _OUTPUT, _PROMPTS, _CHOICES, _TOOLS, _DOCUMENTS, _RANKED_IN, _RANKED_OUT, _VECTORS)
-
+_PROMPT_TOKENS = "llm.token_count.prompt"
 _COUNTS = {
-    semconv.USAGE_INPUT: ("llm.token_count.prompt",),
-    semconv.USAGE_OUTPUT: ("llm.token_count.completion",),
-    semconv.USAGE_CACHE_READ: (
-        "llm.token_count.prompt_details.cache_read",
-        "llm.token_count.prompt_details.cache_input",
-    ),
-    semconv.USAGE_CACHE_WRITE: ("llm.token_count.prompt_details.cache_write",),
-    semconv.USAGE_REASONING: ("llm.token_count.completion_details.reasoning",),
-    semconv.USAGE_AUDIO_INPUT: ("llm.token_count.prompt_details.audio",),
-    semconv.USAGE_AUDIO_OUTPUT: ("llm.token_count.completion_details.audio",),
+    _PROMPT_TOKENS: semconv.USAGE_INPUT,
+    "llm.token_count.completion": semconv.USAGE_OUTPUT,
+    "llm.token_count.prompt_details.cache_read": semconv.USAGE_CACHE_READ,
+    "llm.token_count.prompt_details.cache_write": semconv.USAGE_CACHE_WRITE,
+    "llm.token_count.completion_details.reasoning": semconv.USAGE_REASONING,
+    "llm.token_count.prompt_details.audio": semconv.USAGE_AUDIO_INPUT,
+    "llm.token_count.completion_details.audio": semconv.USAGE_AUDIO_OUTPUT,
 }
+_OLDER_CACHE_READ = "llm.token_count.prompt_details.cache_input"
 _COSTS = {
-    semconv.COST: "llm.cost.total",
-    semconv.COST_INPUT: "llm.cost.prompt",
-    semconv.COST_OUTPUT: "llm.cost.completion",
+    "llm.cost.total": semconv.COST,
+    "llm.cost.prompt": semconv.COST_INPUT,
+    "llm.cost.completion": semconv.COST_OUTPUT,
 }
-_CALLS = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION, semconv.EMBEDDINGS, semconv.RERANK})
-_REDACTED = "__REDACTED__"
+_SPEAKING = frozenset({semconv.CHAT, semconv.TEXT_COMPLETION, semconv.GENERATE_CONTENT})
+_CALLS = _SPEAKING | {semconv.EMBEDDINGS, semconv.RERANK}
 _FIRST = frozenset({"First Token Stream Event", "first_token"})
-_MARKERS = frozenset({_KIND, "llm.model_name", "llm.token_count.prompt", "embedding.model_name", "reranker.model_name"})
-_TEMPLATE = "llm.prompt_template."
-
-_Groups = Mapping[str, dict[int, dict[str, Any]]]
-"""Prefix -> index -> the rest of the key -> value."""
+_MARKERS = frozenset({_KIND, "llm.model_name", _PROMPT_TOKENS, "embedding.model_name", "reranker.model_name"})
+_VERSION, _VARIABLES = "llm.prompt_template.version", "llm.prompt_template.variables"
+_BESIDE = frozenset({"agent.name", semconv.SESSION_ID, "graph.node.id", "tag.tags", "metadata"})
+_CACHED_SETTINGS = 4096
+"""Settings whose text is longer are read each time."""
 
 
 class OpenInference:
@@ -84,286 +84,257 @@ class OpenInference:
 
     def read(self, span: Foreign) -> Mapping[str, Any]:
         """Whatever the kind of the span has; of chains no messages, which would be parts of their calls'."""
-        return {name: value for name, value in _read(span) if value is not None}
+        groups = gathered(span.attributes)
+        operation = _operation(span, groups)
+        made: dict[str, Any] = {semconv.OPERATION: operation}
+        if operation in _CALLS:
+            _read_call(made, span, operation, groups)
+        else:
+            _read_step(made, span, operation, groups)
+        if not _BESIDE.isdisjoint(span.attributes):
+            _read_beside(made, span.attributes)
+        if span.is_error:
+            made[semconv.ERROR_TYPE] = raised(span.events)
+        return {name: value for name, value in made.items() if value is not None}
 
 
-def _read(span: Foreign) -> Iterator[tuple[str, Any]]:
+def _operation(span: Foreign, groups: Groups) -> str:
     attributes = span.attributes
-    groups = _grouped(attributes)
-    operation = _operation(span, groups)
-    yield semconv.OPERATION, operation
-    if operation in _CALLS:
-        yield from _called(span, operation, groups)
-    else:
-        yield from _stepped(span, operation, groups)
-    yield from _beside(attributes)
-    if span.is_error:
-        yield semconv.ERROR_TYPE, raised(span.events)
-
-
-def _grouped(attributes: Mapping[str, Any]) -> _Groups:
-    found: dict[str, dict[int, dict[str, Any]]] = {}
-    for key, value in attributes.items():
-        if not key.startswith(("llm.", "retrieval.", "reranker.", "embedding.")):
-            continue
-        for prefix in _FLATTENED:
-            if key.startswith(prefix):
-                index, _, rest = key[len(prefix) :].partition(".")
-                if index.isdecimal() and len(index) < 7:
-                    found.setdefault(prefix, {}).setdefault(int(index), {})[rest] = value
-                break
-    return found
-
-
-def _listed(groups: _Groups, prefix: str) -> list[dict[str, Any]]:
-    of = groups.get(prefix)
-    return [of[index] for index in sorted(of)] if of else []
-
-
-def _operation(span: Foreign, groups: _Groups) -> str:
-    kind = text(span.attributes.get(_KIND))
+    kind = text(attributes.get(_KIND))
     if kind is None:
-        return semconv.EMBEDDINGS if "embedding.model_name" in span.attributes else semconv.CHAT
+        native = text(attributes.get(semconv.OPERATION))
+        return native or (semconv.EMBEDDINGS if "embedding.model_name" in attributes else semconv.CHAT)
     kind = kind.strip().upper()
-    if kind == "LLM" and (_PROMPTS in groups or _CHOICES in groups) and _INPUT not in groups:
+    if kind == "LLM" and (leaves.PROMPTS in groups or leaves.CHOICES in groups) and leaves.INPUT not in groups:
         return semconv.TEXT_COMPLETION
     if kind == "CHAIN" and span.is_root:
         return semconv.INVOKE_WORKFLOW
     return _OPERATIONS.get(kind, semconv.TASK)
 
 
-def _called(span: Foreign, operation: str, groups: _Groups) -> Iterator[tuple[str, Any]]:
+class _Asked(NamedTuple):
+    """What `llm.invocation_parameters` say."""
+
+    settings: tuple[tuple[str, Any], ...] = ()
+    model: str | None = None
+    is_stream: bool = False
+
+
+def _asked(given: Any) -> _Asked:
+    if given is None:
+        return _Asked()
+    return _known_asked(given) if isinstance(given, str) and len(given) < _CACHED_SETTINGS else _read_asked(given)
+
+
+def _read_asked(given: Any) -> _Asked:
+    asked = parsed(given)
+    if not isinstance(asked, Mapping):
+        return _Asked()
+    return _Asked(tuple(settings(asked)), text(asked.get("model")), flag(asked.get("stream")) is True)
+
+
+_known_asked = lru_cache(maxsize=256)(_read_asked)
+"""An app asks with the same few settings all day."""
+
+
+def _read_call(made: dict[str, Any], span: Foreign, operation: str, groups: Groups) -> None:
     attributes = span.attributes
-    asked = parsed(attributes.get("llm.invocation_parameters", attributes.get("embedding.invocation_parameters")))
-    asked = asked if isinstance(asked, Mapping) else {}
-    yield from settings(asked)
-    yield semconv.PROVIDER, _provider(attributes)
-    yield from _models(attributes, operation, asked)
-    yield semconv.RESPONSE_FINISH_REASONS, finish(attributes.get("llm.finish_reason"))
-    yield from _usage(attributes)
-    first = next((event["time_ns"] for event in span.events if event["name"] in _FIRST), None)
-    if first is not None or flag(asked.get("stream")):
-        yield semconv.REQUEST_STREAM, True
-    if first is not None and span.start_ns <= first <= span.end_ns:
-        yield semconv.TTFT, (first - span.start_ns) / 1e9
-    answer = parsed(attributes.get("output.value")) if _is_json(attributes, "output") else None
-    if isinstance(answer, Mapping):
-        yield semconv.RESPONSE_ID, text(answer.get("id"))
-        if "llm.token_count.prompt" not in attributes and isinstance(answer.get("usage"), Mapping):
-            yield from read_usage(answer["usage"]).items()
-    if operation == semconv.EMBEDDINGS:
-        yield from _embedded(groups)
-    elif operation == semconv.RERANK:
-        yield from _ranked(attributes, groups)
+    asked = _asked(attributes.get("llm.invocation_parameters", attributes.get("embedding.invocation_parameters")))
+    made.update(asked.settings)
+    made[semconv.PROVIDER] = _provider(attributes)
+    if operation == semconv.RERANK:
+        made[semconv.REQUEST_MODEL] = text(attributes.get("reranker.model_name"))
     else:
-        yield from _said(attributes, groups)
+        _read_models(made, span, operation, asked.model)
+    if "llm.finish_reason" in attributes:
+        made[semconv.RESPONSE_FINISH_REASONS] = finish(attributes["llm.finish_reason"])
+    _read_usage(made, attributes)
+    _read_costs(made, attributes)
+    _read_answer(made, attributes, operation)
+    first = next((event["time_ns"] for event in span.events if event["name"] in _FIRST), None)
+    if first is not None or asked.is_stream:
+        made[semconv.REQUEST_STREAM] = True
+    if first is not None and span.start_ns <= first <= span.end_ns:
+        made[semconv.TTFT] = (first - span.start_ns) / 1e9
+    if operation == semconv.EMBEDDINGS:
+        _read_embedded(made, groups)
+    elif operation == semconv.RERANK:
+        _read_ranked(made, attributes, groups)
+    else:
+        _read_prompt(made, attributes)
+        _read_said(made, attributes, groups)
 
 
 def _provider(attributes: Mapping[str, Any]) -> str | None:
-    """The provider; "azure" serves OpenAI's models, "google" two of its own kinds."""
-    by, system = provider(attributes.get("llm.provider")), text(attributes.get("llm.system"))
-    if by == "gcp.gemini" and system is not None and provider(system) == "gcp.vertex_ai":
-        return "gcp.vertex_ai"
-    return by or provider(system)
+    """The provider; "azure" serves OpenAI's models and others', "google" two of its own kinds."""
+    by, system = provider(attributes.get("llm.provider")), attributes.get("llm.system")
+    if by not in ("gcp.gemini", "azure.ai.openai"):
+        return by or provider(system)
+    maker = provider(system)
+    if by == "gcp.gemini":
+        return "gcp.vertex_ai" if maker == "gcp.vertex_ai" else by
+    return by if maker in (None, "openai", by) else "azure.ai.inference"
 
 
-def _models(attributes: Mapping[str, Any], operation: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """`llm.model_name` is the model that answered, where it is known what was asked for besides."""
-    if operation == semconv.RERANK:
-        yield semconv.REQUEST_MODEL, text(attributes.get("reranker.model_name"))
-        return
-    given = text(attributes.get("llm.request.model_name")) or text(asked.get("model"))
-    named = text(attributes.get("llm.model_name")) or text(attributes.get("embedding.model_name"))
-    yield semconv.REQUEST_MODEL, given or named
-    answered = text(attributes.get("llm.response.model_name")) or (named if given is not None else None)
-    yield semconv.RESPONSE_MODEL, answered if operation != semconv.EMBEDDINGS or answered != given else None
-
-
-def _usage(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Tokens, of which the prompt's include the cached ones; and what somebody has priced them at."""
-    for name, keys in _COUNTS.items():
-        for key in keys:
-            if key in attributes:
-                yield name, count(attributes[key])
-                break
-    if (cost := number(attributes.get("llm.cost.total"))) is not None:
-        yield semconv.COST_STATUS, "reported"
-        yield from ((name, number(attributes.get(key))) for name, key in _COSTS.items() if name != semconv.COST)
-        yield semconv.COST, cost
-
-
-def _said(attributes: Mapping[str, Any], groups: _Groups) -> Iterator[tuple[str, Any]]:
-    if _PROMPTS in groups or _CHOICES in groups:
-        prompts = [one.get("prompt.text") for one in _listed(groups, _PROMPTS)]
-        choices = [one.get("completion.text") for one in _listed(groups, _CHOICES)]
-        yield semconv.INPUT_MESSAGES, [message("user", [says(one)]) for one in prompts if _is_said(one)] or None
-        yield semconv.OUTPUT_MESSAGES, [message("assistant", [says(one)]) for one in choices if _is_said(one)] or None
-        return
-    given = [_message(one, "user") for one in _listed(groups, _INPUT)]
-    answered = _joined(_message(one, "assistant") for one in _listed(groups, _OUTPUT))
-    yield semconv.INPUT_MESSAGES, [one for one in given if one["parts"]] or _whole(attributes, "input", "user")
-    yield semconv.OUTPUT_MESSAGES, answered or _whole(attributes, "output", "assistant")
-    yield semconv.TOOL_DEFINITIONS, definitions([one.get("tool.json_schema") for one in _listed(groups, _TOOLS)])
-    if text(attributes.get("llm.function_call")):
-        call = parsed(attributes["llm.function_call"])
-        if isinstance(call, Mapping) and not answered:
-            made = tool_call(call.get("name"), call.get("arguments"))
-            yield semconv.OUTPUT_MESSAGES, [message("assistant", [made])]
-
-
-def _is_said(value: Any) -> bool:
-    return bool(text(value)) and value != _REDACTED
-
-
-def _whole(attributes: Mapping[str, Any], side: str, by: str) -> list[dict[str, Any]] | None:
-    """The whole request or answer, where no messages were made of it: its messages, or a text."""
-    value = attributes.get(f"{side}.value")
-    if not _is_said(value):
-        return None
-    body = parsed(value)
-    if isinstance(body, Mapping):
-        inner = body.get("messages", body.get("input") if side == "input" else body.get("choices"))
-        return messages(inner, by) if inner is not None else None
-    return messages(body, by) if isinstance(body, list) else told(by, value)
-
-
-def _is_json(attributes: Mapping[str, Any], side: str) -> bool:
-    value = attributes.get(f"{side}.value")
-    return isinstance(value, str) and value.startswith("{")
-
-
-def _message(given: Mapping[str, Any], default: str) -> dict[str, Any]:
-    """A message out of its flattened leaves."""
-    by = role(given.get("message.role"), default)
-    content = given.get("message.content")
-    if content == _REDACTED:
-        content = None
-    blocks = [_block(one) for one in grouped(given, "message.contents.")]
-    if by == "tool" and (answered := text(given.get("message.tool_call_id"))) is not None:
-        texts = [one["content"] for one in blocks if one is not None and one["type"] == "text"]
-        return message(by, [tool_result(content if content is not None else "\n".join(texts), answered)])
-    parts = [one for one in blocks if one is not None]
-    if _is_said(content) and not any(one.get("content") == content for one in parts):
-        parts.insert(0, says(content))
-    known = {one.get("id") for one in parts if one["type"] == "tool_call"}
-    for call in grouped(given, "message.tool_calls."):
-        made = _call(call)
-        if made is not None and (made.get("id") is None or made["id"] not in known):  # Anthropic's are there twice
-            parts.append(made)
-    if text(given.get("message.function_call_name")):
-        arguments = given.get("message.function_call_arguments_json")
-        parts.append(tool_call(given["message.function_call_name"], arguments))
-    return message(by, parts, given.get("message.name"))
-
-
-def _call(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    name, id_ = text(given.get("tool_call.function.name")), text(given.get("tool_call.id"))
-    if name is None and id_ is None:
-        return None
-    return tool_call(name, given.get("tool_call.function.arguments"), id_)
-
-
-def _block(given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """One of a message's contents; a tool's call, or a reasoning of which nothing is told, may be among them."""
-    kind = str(given.get("message_content.type") or "text")
-    if kind == "tool_use":
-        return _call(given)
-    for modality in ("image", "audio"):
-        url = text(given.get(f"message_content.{modality}.{modality}.url"))
-        if url is not None:
-            return None if url == _REDACTED else part({"type": f"{modality}_url", f"{modality}_url": url})
-    said = given.get("message_content.text")
-    if not _is_said(said):
-        return None
-    return says(said, "reasoning" if kind in {"reasoning", "thinking"} else "text")
-
-
-def _joined(made: Iterable[dict[str, Any]]) -> list[dict[str, Any]] | None:
-    """Messages of one role after one another as one: of the Responses API each item is a message there."""
-    found: list[dict[str, Any]] = []
-    for one in made:
-        if found and one["role"] == found[-1]["role"] == "assistant":
-            found[-1]["parts"].extend(one["parts"])
-        else:
-            found.append(one)
-    return [one for one in found if one["parts"]] or None
-
-
-def _embedded(groups: _Groups) -> Iterator[tuple[str, Any]]:
-    embeddings = _listed(groups, _VECTORS)
-    texts = [one.get("embedding.text") for one in embeddings]
-    yield semconv.INPUT_MESSAGES, [message("user", [says(one)]) for one in texts if _is_said(one)] or None
-    vector = next((one["embedding.vector"] for one in embeddings if "embedding.vector" in one), None)
-    yield semconv.EMBEDDINGS_DIMENSIONS, len(vector) if isinstance(vector, list) and vector else None
-
-
-def _ranked(attributes: Mapping[str, Any], groups: _Groups) -> Iterator[tuple[str, Any]]:
-    given, ranked = _listed(groups, _RANKED_IN), _listed(groups, _RANKED_OUT)
-    yield semconv.RETRIEVAL_QUERY, text(attributes.get("reranker.query"))
-    yield semconv.RETRIEVAL_TOP_K, count(attributes.get("reranker.top_k"))
-    yield semconv.RERANK_IN, len(given) or None
-    yield semconv.RERANK_OUT, len(ranked) or None
-    yield semconv.RETRIEVAL_DOCUMENTS, [_document(one) for one in ranked] or None
-
-
-def _document(given: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = parsed(given.get("document.metadata"))
-    metadata = metadata if isinstance(metadata, Mapping) else {}
-    own_id = given.get("document.id", metadata.get("id"))
-    score = next(
-        (one for of in (given.get("document.score"), metadata.get("score")) if (one := number(of)) is not None), None
-    )
-    made = {
-        "id": None if own_id is None else str(own_id),
-        "score": score,
-        "content": text(given.get("document.content")),
-        "metadata": dict(metadata) or None,
-    }
-    return {name: value for name, value in made.items() if value is not None}
-
-
-def _stepped(span: Foreign, operation: str, groups: _Groups) -> Iterator[tuple[str, Any]]:
+def _read_models(made: dict[str, Any], span: Foreign, operation: str, asked: str | None) -> None:
+    """`llm.model_name` is the model that answered, where it is known what was asked for besides, and it did answer."""
     attributes = span.attributes
-    given, answered = attributes.get("input.value"), attributes.get("output.value")
+    given = text(attributes.get("llm.request.model_name")) or asked
+    named = text(attributes.get("llm.model_name")) or text(attributes.get("embedding.model_name"))
+    made[semconv.REQUEST_MODEL] = given or named
+    answered = text(attributes.get("llm.response.model_name"))
+    if answered is None and given is not None and not span.is_error:
+        answered = named
+    made[semconv.RESPONSE_MODEL] = answered if operation != semconv.EMBEDDINGS or answered != given else None
+
+
+def _read_usage(made: dict[str, Any], attributes: Mapping[str, Any]) -> None:
+    """Tokens, of which the prompt's include the cached ones; where that can't be, somebody has left them out."""
+    for key in _COUNTS.keys() & attributes.keys():
+        made[_COUNTS[key]] = count(attributes[key])
+    if made.get(semconv.USAGE_CACHE_READ) is None and _OLDER_CACHE_READ in attributes:
+        made[semconv.USAGE_CACHE_READ] = count(attributes[_OLDER_CACHE_READ])
+    given = made.get(semconv.USAGE_INPUT)
+    cached = (made.get(semconv.USAGE_CACHE_READ) or 0) + (made.get(semconv.USAGE_CACHE_WRITE) or 0)
+    if given is not None and given < cached:
+        made[semconv.USAGE_INPUT] = given + cached
+
+
+def _read_costs(made: dict[str, Any], attributes: Mapping[str, Any]) -> None:
+    """What somebody has priced the call at."""
+    present = _COSTS.keys() & attributes.keys()
+    if not present:
+        return
+    costs = {_COSTS[key]: cost for key in present if (cost := number(attributes[key])) is not None and cost >= 0}
+    if semconv.COST not in costs and len(costs) == len(_COSTS) - 1:
+        costs[semconv.COST] = sum(costs.values())
+    if semconv.COST in costs:
+        made.update(costs)
+        made[semconv.COST_STATUS] = "reported"
+
+
+def _read_answer(made: dict[str, Any], attributes: Mapping[str, Any], operation: str) -> None:
+    """What only the provider's whole answer says: its id, and what the span's own attributes lack."""
+    value = attributes.get("output.value")
+    if not isinstance(value, str) or not value.startswith("{"):
+        return
+    lacks_usage = _PROMPT_TOKENS not in attributes
+    lacks_model = operation in _SPEAKING and made.get(semconv.RESPONSE_MODEL) is None
+    if not (lacks_usage or lacks_model) and (operation not in _SPEAKING or _read_id(made, value)):
+        return
+    try:
+        answer = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return
+    made[semconv.RESPONSE_ID] = text(answer.get("id"))
+    if lacks_usage:
+        made.update(read_usage(answer.get("usage")))
+    if lacks_model:
+        made[semconv.RESPONSE_MODEL] = text(answer.get("model"))
+
+
+def _read_id(made: dict[str, Any], answer: str) -> bool:
+    """The id where the answer begins with it, as most do: the rest, of any length, need not be read."""
+    if not answer.startswith(('{"id":"', '{"id": "')):
+        return False
+    begin = answer.index('"', 5) + 1
+    id_ = answer[begin : answer.find('"', begin)]
+    if "\\" in id_:
+        return False
+    made[semconv.RESPONSE_ID] = text(id_)
+    return True
+
+
+def _read_prompt(made: dict[str, Any], attributes: Mapping[str, Any]) -> None:
+    """The template of the prompt, which stands on every span within `using_attributes`, and is the call's."""
+    if "prompt.id" in attributes:
+        made[semconv.PROMPT_NAME] = text(attributes["prompt.id"])
+    version = attributes.get(_VERSION)
+    if isinstance(version, int | float) and not isinstance(version, bool):
+        version = str(version)
+    made[semconv.PROMPT_VERSION] = text(version)
+    if _VARIABLES in attributes:
+        variables = parsed(attributes[_VARIABLES])
+        if isinstance(variables, Mapping):
+            made.update((semconv.PROMPT_VARIABLE + str(name), value) for name, value in variables.items())
+
+
+def _read_said(made: dict[str, Any], attributes: Mapping[str, Any], groups: Groups) -> None:
+    if leaves.PROMPTS in groups or leaves.CHOICES in groups:
+        made[semconv.INPUT_MESSAGES] = prompts(listed(groups, leaves.PROMPTS), "prompt.text", "user") or None
+        completed = prompts(listed(groups, leaves.CHOICES), "completion.text", "assistant")
+        made[semconv.OUTPUT_MESSAGES] = completed or None
+        return
+    asked, answered = questions(listed(groups, leaves.INPUT)), answers(listed(groups, leaves.OUTPUT))
+    if not answered and "llm.function_call" in attributes:
+        call = parsed(attributes["llm.function_call"])
+        if isinstance(call, Mapping):
+            answered = [message("assistant", [tool_call(call.get("name"), call.get("arguments"))])]
+    made[semconv.INPUT_MESSAGES] = asked or whole(attributes, "input", "user")
+    made[semconv.OUTPUT_MESSAGES] = answered or whole(attributes, "output", "assistant")
+    if leaves.TOOLS in groups:
+        made[semconv.TOOL_DEFINITIONS] = tools(listed(groups, leaves.TOOLS))
+
+
+def _read_embedded(made: dict[str, Any], groups: Groups) -> None:
+    embeddings = listed(groups, leaves.VECTORS)
+    made[semconv.INPUT_MESSAGES] = prompts(embeddings, "embedding.text", "user") or None
+    vector = next((one["embedding.vector"] for one in embeddings if "embedding.vector" in one), None)
+    made[semconv.EMBEDDINGS_DIMENSIONS] = len(vector) if isinstance(vector, list) and vector else None
+
+
+def _read_ranked(made: dict[str, Any], attributes: Mapping[str, Any], groups: Groups) -> None:
+    ranked, query = listed(groups, leaves.RANKED_OUT), attributes.get("reranker.query")
+    made[semconv.RETRIEVAL_QUERY] = query if is_said(query) else None
+    made[semconv.RETRIEVAL_TOP_K] = count(attributes.get("reranker.top_k"))
+    made[semconv.RERANK_IN] = len(groups.get(leaves.RANKED_IN, ())) or None
+    made[semconv.RERANK_OUT] = len(ranked) or None
+    made[semconv.RETRIEVAL_DOCUMENTS] = found_documents(ranked)
+
+
+def _read_step(made: dict[str, Any], span: Foreign, operation: str, groups: Groups) -> None:
+    given, answered = (
+        value if is_said(value := span.attributes.get(key)) else None for key in ("input.value", "output.value")
+    )
     if operation == semconv.EXECUTE_TOOL:
-        yield semconv.TOOL_NAME, text(attributes.get("tool.name")) or text(span.name)
-        yield semconv.TOOL_DESCRIPTION, text(attributes.get("tool.description"))
-        yield semconv.TOOL_CALL_ID, text(attributes.get("tool_call.id")) or text(attributes.get("tool.id"))
-        yield (
-            semconv.TOOL_CALL_ARGUMENTS,
-            parsed(given) if _is_said(given) else parsed(attributes.get("tool.parameters")),
-        )
-        yield semconv.TOOL_CALL_RESULT, parsed(answered) if _is_said(answered) else None
+        _read_tool(made, span, given, answered)
     elif operation == semconv.RETRIEVAL:
-        found = [_document(one) for one in _listed(groups, _DOCUMENTS)]
-        yield semconv.RETRIEVAL_QUERY, given if _is_said(given) else None
-        yield semconv.RETRIEVAL_DOCUMENTS, found or None
-        yield semconv.RETRIEVAL_COUNT, len(found) or None
-    elif operation in {semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW}:
-        yield semconv.INPUT_MESSAGES, told("user", given) if _is_said(given) else None
-        yield semconv.OUTPUT_MESSAGES, told("assistant", answered) if _is_said(answered) else None
+        made[semconv.RETRIEVAL_QUERY] = question(given) or given
+        found = made[semconv.RETRIEVAL_DOCUMENTS] = found_documents(listed(groups, leaves.DOCUMENTS))
+        made[semconv.RETRIEVAL_COUNT] = None if found is None else len(found)
+    elif operation in (semconv.INVOKE_AGENT, semconv.INVOKE_WORKFLOW):
+        made[semconv.INPUT_MESSAGES] = told("user", given)
+        made[semconv.OUTPUT_MESSAGES] = told("assistant", answered)
         if operation == semconv.INVOKE_WORKFLOW:
-            yield semconv.WORKFLOW_NAME, text(span.name)
+            made[semconv.WORKFLOW_NAME] = text(span.name)
 
 
-def _beside(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What any span may have: an agent, a session, a prompt, metadata and tags."""
-    yield semconv.AGENT_NAME, text(attributes.get("agent.name"))
-    yield semconv.CONVERSATION_ID, text(attributes.get(semconv.SESSION_ID))
-    yield semconv.PROMPT_NAME, text(attributes.get("prompt.id"))
-    yield semconv.PROMPT_VERSION, text(attributes.get(f"{_TEMPLATE}version"))
-    variables = parsed(attributes.get(f"{_TEMPLATE}variables"))
-    if isinstance(variables, Mapping):
-        yield from ((semconv.PROMPT_VARIABLE + str(name), value) for name, value in variables.items())
-    if text(attributes.get("graph.node.id")):
-        yield semconv.TAG + "graph.node.id", attributes["graph.node.id"]
-    yield from labels(attributes.get("tag.tags"))
-    for given in items(attributes.get("metadata")):
-        for name, value in given.items():
-            said = value if isinstance(value, str | int | float) else None
-            if name == "feature" and text(value):
-                yield semconv.FEATURE, value
-            yield semconv.TAG + str(name), said
+def _read_tool(made: dict[str, Any], span: Foreign, given: Any, answered: Any) -> None:
+    attributes, result = span.attributes, parsed(answered)
+    id_ = text(attributes.get("tool_call.id")) or text(attributes.get("tool.id"))
+    if id_ is None and isinstance(result, Mapping) and isinstance(inner := result.get("data"), Mapping):
+        id_ = text(inner.get("tool_call_id"))  # a message of LangChain's
+    made[semconv.TOOL_NAME] = text(attributes.get("tool.name")) or text(span.name)
+    made[semconv.TOOL_DESCRIPTION] = text(attributes.get("tool.description"))
+    made[semconv.TOOL_CALL_ID] = id_
+    made[semconv.TOOL_CALL_ARGUMENTS] = parsed(attributes.get("tool.parameters") if given is None else given)
+    made[semconv.TOOL_CALL_RESULT] = result
+
+
+def _read_beside(made: dict[str, Any], attributes: Mapping[str, Any]) -> None:
+    """What any span may have: an agent, a session, metadata and tags."""
+    made[semconv.AGENT_NAME] = text(attributes.get("agent.name"))
+    made[semconv.CONVERSATION_ID] = text(attributes.get(semconv.SESSION_ID))
+    made[semconv.TAG + "graph.node.id"] = text(attributes.get("graph.node.id"))
+    if "tag.tags" in attributes:
+        made.update(labels(attributes["tag.tags"]))
+    if "metadata" in attributes:
+        for given in items(attributes["metadata"]):
+            for name, value in given.items():
+                if name == "feature" and text(value):
+                    made[semconv.FEATURE] = value
+                said = orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+                made[f"{semconv.TAG}{name}"] = said
 
 
 VOCABULARY = OpenInference()
