@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from wire import files
 from wire.server import Provider, sse, whole
+
+from collector import process
 
 if TYPE_CHECKING:
     from collector.process import Collector
@@ -37,9 +40,18 @@ def _send(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector with both its ports, which the suite's shared one has not."""
+    running = process.start(tmp_path_factory.mktemp("data"), "--grpc", "127.0.0.1:0")
+    yield running
+    assert running.stop() == 0
+
+
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf", "grpc"])
-def test_what_the_sdk_sends_is_what_is_kept(collector: Collector, protocol: str) -> None:
-    trace_id = _send(protocol, f"http://{collector.grpc}" if protocol == "grpc" else collector.url)
+def test_what_the_sdk_sends_is_what_is_kept(listening: Collector, protocol: str) -> None:
+    collector = listening
+    trace_id = _send(protocol, collector.grpc if protocol == "grpc" else collector.url)
     found = collector.get(f"/api/traces/{trace_id}")
     chat, agent = sorted(found["spans"], key=lambda span: span["name"])
     assert (agent["operation"], agent["parent_span_id"]) == ("invoke_agent", None)
