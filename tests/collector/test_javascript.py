@@ -50,13 +50,12 @@ def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 @pytest.mark.parametrize("protocol", ["http/json", "http/protobuf", "grpc"])
 def test_what_the_sdk_sends_is_what_is_kept(listening: Collector, protocol: str) -> None:
-    collector = listening
-    trace_id = _send(protocol, collector.grpc if protocol == "grpc" else collector.url)
-    found = collector.get(f"/api/traces/{trace_id}")
+    trace_id = _send(protocol, listening.grpc if protocol == "grpc" else listening.url)
+    found = listening.get(f"/api/traces/{trace_id}")
     chat, agent = sorted(found["spans"], key=lambda span: span["name"])
     assert (agent["operation"], agent["parent_span_id"]) == ("invoke_agent", None)
     assert chat["parent_span_id"] == agent["span_id"]
-    span = collector.get(f"/api/traces/{trace_id}/spans/{chat['span_id']}")
+    span = listening.get(f"/api/traces/{trace_id}/spans/{chat['span_id']}")
     assert (span["provider"], span["request_model"], span["input_tokens"], span["output_tokens"]) == (
         "openai", "gpt-4o-mini", 1200, 50,
     )  # fmt: skip
