@@ -92,6 +92,7 @@ def test_patterns_choose_files(folder: Path) -> None:
     assert len(matrix.choose([])) == 3
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_anew_for_another_pin_only(folder: Path) -> None:
     made = []
     for comment, version in (("a", "1"), ("b", "1"), ("a", "2")):
@@ -102,11 +103,13 @@ def test_an_environment_is_made_anew_for_another_pin_only(folder: Path) -> None:
     assert made[0] == made[1] != made[2]
 
 
+@pytest.mark.slow
 def test_tests_are_counted(folder: Path) -> None:
     code = "import pytest\ndef test_a(): pass\ndef test_b(): pass\n@pytest.mark.skip\ndef test_c(): pass\n"
     assert _tested(code, folder) == (2, 0, 1, "")
 
 
+@pytest.mark.slow
 def test_a_failure_is_counted_and_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _tested("def test_a(): pass\ndef test_b(): assert 1 == 2\n", folder) == (1, 1, 0, "")
     assert "assert 1 == 2" in capsys.readouterr().out
@@ -120,11 +123,13 @@ def test_a_failure_is_counted_and_shown(folder: Path, capsys: pytest.CaptureFixt
         "import pytest\n@pytest.mark.skip\ndef test_a(): pass\n",
     ],
 )
+@pytest.mark.slow
 def test_a_suite_that_ran_no_test_is_an_error(folder: Path, code: str) -> None:
     outcome = _tested(code, folder)
     assert (outcome.passed, outcome.failed, outcome.problem) == (0, 0, "ran no test")
 
 
+@pytest.mark.slow
 def test_a_suite_that_never_ends_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "SUITE_SECONDS", 1)
     outcome = _tested("import threading\ndef test_a(): threading.Event().wait()\n", folder)

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from otelllm_collector.stores.spec import Store
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that starts a collector of its own is slow: a second to start, and then it mostly waits."""
+    for item in items:
+        if "start" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A running collector process, shared by a file's tests: each uses trace ids of its own."""

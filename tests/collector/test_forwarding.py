@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from collector.backends import Backend, http_backend, until
 from collector.exports import as_otlp_json, request, span
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from collector.process import Collector, Start
+
+
+pytestmark = pytest.mark.slow  # processes of its own
 
 
 def _settings(folder: Path, endpoint: str, **more: Any) -> str:

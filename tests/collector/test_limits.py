@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collector.process import Collector, Start
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+pytestmark = pytest.mark.slow  # processes of its own
+
 JSON = {"content-type": "application/json"}
 MANY = {f"key.{number}": number for number in range(10_001)}
 

@@ -187,6 +187,7 @@ def test_a_trace_stays_while_a_span_of_it_does(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_bytes_go_back_to_the_disk(tmp_path: Path) -> None:
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))
     for _ in range(4):
@@ -213,6 +214,7 @@ def test_bytes_go_back_to_the_disk(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_by_size_the_older_content_goes_and_then_the_oldest_data(tmp_path: Path) -> None:
     limit = 16 * MB
     store = open_store(tmp_path, retention=Retention(size=limit))
@@ -241,6 +243,7 @@ def test_by_size_the_older_content_goes_and_then_the_oldest_data(tmp_path: Path)
     smaller.close()
 
 
+@pytest.mark.slow
 def test_what_comes_while_the_file_is_rewritten_is_in_both(tmp_path: Path) -> None:
     """Late spans, fuller versions and summaries, behind and before the place that the copy has come to."""
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))

@@ -232,6 +232,7 @@ def test_readers_do_not_hold_up_the_end(start: Start, tmp_path: Path) -> None:
     assert running.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_stuck_reader_holds_up_nobody(start: Start, tmp_path: Path) -> None:
     """One that reads nothing at all: intake goes on, and when it reads again it is told what it has missed."""
     running = start(tmp_path)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from collector.process import Collector, Start
 
+pytestmark = pytest.mark.slow  # processes of its own
+
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
