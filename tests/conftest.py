@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,12 @@ _LEAKING = (
 
 # Whose fixtures of the whole run are costly, or which start a local model that needs the machine to itself.
 _TOGETHER = {"dashboard": "dashboard", "end_to_end": "model", "packaging": "packaging", "test_local_model.py": "model"}
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts into the background with SIGINT ignored, and every child would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
