@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-__all__ = ["Backend", "Sent", "grpc_backend", "http_backend", "until"]
+__all__ = ["PATIENCE_S", "Backend", "Sent", "grpc_backend", "http_backend", "until"]
 
 PATIENCE_S = 20.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 import tomllib
 from contextlib import closing
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector.backends import Backend, Sent, grpc_backend, http_backend, until
+from collector.backends import PATIENCE_S, Backend, Sent, grpc_backend, http_backend, until
 from collector.exports import put, request, span
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -383,11 +384,12 @@ def test_two_of_one_name(tmp_path: Path) -> None:
 def test_a_backend_that_says_nothing_is_given_up_on_in_time(running: Callable[..., tuple[Journal, Exporters]]) -> None:
     """Its silence is no answer: the request is sent again, and closing waits no longer than for one."""
     with http_backend() as backend:
-        slow = [True]
+        came_again = threading.Event()
 
         def answer(_: Sent) -> tuple[int, dict[str, str], bytes]:
-            if slow.pop() if slow else False:
-                time.sleep(0.6)
+            if len(backend.sent) == 1:
+                came_again.wait(PATIENCE_S)
+            came_again.set()
             return 200, {}, b""
 
         backend.answer = answer

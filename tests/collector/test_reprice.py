@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from collector.exports import ids, request, span
 from collector.test_export import ALL, in_order
+from collector.upkeep import driven
 
 from otelllm import pricing
 from otelllm.cli import main
@@ -40,14 +41,6 @@ def _own_prices() -> Iterator[None]:
 
 def batch_of(message: Any) -> Any:
     return with_costs(decode("traces", message.SerializeToString(), is_json=False, now_ns=NOW))
-
-
-def driven(store: Store, since_ns: int = 0) -> Any:
-    """The job's result; this thread is the writer here."""
-    job = store.reprice(since_ns)
-    while (wait_s := store.upkeep()) is not None:
-        time.sleep(wait_s)
-    return job.result(0)
 
 
 def costs(store: Store) -> dict[str, Any]:
@@ -108,8 +101,8 @@ def test_prices_of_today_change_what_is_ours_and_nothing_else(store: Store) -> N
     before = costs(store)
     assert before["missing"] == (None, "unknown_model")
     pricing.configure({"gpt-5": {"input": 2.0, "output": 10.0}, "new-model": {"input": 1.0, "output": 1.0}})
-    assert driven(store, NOW + 1) == {"calls": 0, "repriced": 0}
-    assert driven(store) == {"calls": 7, "repriced": 3}
+    assert driven(store, store.reprice(NOW + 1)) == {"calls": 0, "repriced": 0}
+    assert driven(store, store.reprice(0)) == {"calls": 7, "repriced": 3}
     after = costs(store)
     assert after.pop("computed") == (pytest.approx(2.1), "exact")
     assert after.pop("by the app's table") == (pytest.approx(2.1), "exact")
@@ -118,7 +111,7 @@ def test_prices_of_today_change_what_is_ours_and_nothing_else(store: Store) -> N
     [summary] = store.traces(ALL, Page(10))
     assert summary["cost_usd"] == pytest.approx(2.1 * 2 + 1.01 + sum(cost or 0 for cost, _ in after.values()))
     assert summary["unpriced_calls"] == 0
-    assert driven(store) == {"calls": 7, "repriced": 0}
+    assert driven(store, store.reprice(0)) == {"calls": 7, "repriced": 0}
     [batch] = store.batches(ALL)
     assert in_order(encode_spans(batch)) == in_order(sent)
 
@@ -127,7 +120,7 @@ def test_a_table_that_knows_less_takes_nothing_away(store: Store) -> None:
     pricing.configure({"local": {"input": 1.0, "output": 1.0}})
     store.write([batch_of(request(span(CHAT | {"gen_ai.request.model": "local"}, name="call")))])
     pricing.configure(None)
-    assert driven(store)["repriced"] == 0
+    assert driven(store, store.reprice(0))["repriced"] == 0
     assert costs(store)["call"] == (pytest.approx(1.01), "exact")
 
 

@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 from .messages import messages
 from .values import count, parsed, text
 
-__all__ = ["NAMES", "Conversation", "Said", "answered", "conversation", "read_event", "unfolded"]
+__all__ = ["CHOICE", "NAMES", "ROLES", "Conversation", "Said", "answered", "conversation", "read_event", "unfolded"]
 
-_CHOICE = "gen_ai.choice"
-_ROLES = {
+CHOICE = "gen_ai.choice"
+ROLES = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
-    _CHOICE: "assistant",
+    CHOICE: "assistant",
 }
 """A message's role where its event leaves it out."""
 
-NAMES = frozenset(_ROLES)
+NAMES = frozenset(ROLES)
 
 _BLOCK_KEYS = frozenset({"type", "kind", "text", "toolUse", "toolResult", "image"})
 
@@ -55,14 +55,14 @@ def conversation(events: Iterable[tuple[Any, Mapping[str, Any]]]) -> Conversatio
 
 def read_event(name: Any, given: Mapping[str, Any]) -> Said | None:
     """The message of one event; None where it is no message, or one without content."""
-    if not isinstance(name, str) or name not in _ROLES:
+    if not isinstance(name, str) or name not in ROLES:
         return None
     source = given
-    if name == _CHOICE and given.get("message") is not None:
+    if name == CHOICE and given.get("message") is not None:
         inner = given["message"]
         source = inner if isinstance(inner, Mapping) else {"content": inner}
     shaped = {
-        "role": text(source.get("role")) or _ROLES[name],
+        "role": text(source.get("role")) or ROLES[name],
         "content": source.get("content"),
         "tool_calls": source.get("tool_calls", given.get("tool_calls")),
         "refusal": source.get("refusal"),
@@ -73,7 +73,7 @@ def read_event(name: Any, given: Mapping[str, Any]) -> Said | None:
     found = messages([shaped])
     if found is None:
         return None
-    if name != _CHOICE:
+    if name != CHOICE:
         return Said(found[0], None, None)
     return Said(found[0], count(given.get("index")) or 0, text(given.get("finish_reason")))
 

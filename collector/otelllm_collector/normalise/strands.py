@@ -9,7 +9,7 @@ from otelllm import semconv
 
 from .documents import documents
 from .genai import CONTENT
-from .message_events import NAMES
+from .message_events import CHOICE, NAMES, ROLES
 from .messages import definitions, message, messages, parts
 from .spec import Foreign
 from .values import count, finish, items, number, parsed, provider, provider_of_model, text
@@ -48,13 +48,6 @@ _USAGE = (
 
 _REDACTED = "[REDACTED]"
 _TOOL_CONTENT = (semconv.TOOL_CALL_ARGUMENTS, semconv.TOOL_CALL_RESULT)
-_CHOICE = "gen_ai.choice"
-_ROLES = {
-    "gen_ai.system.message": "system",
-    "gen_ai.user.message": "user",
-    "gen_ai.assistant.message": "assistant",
-    "gen_ai.tool.message": "tool",
-}
 
 
 class Strands:
@@ -147,12 +140,12 @@ def _content(span: Foreign) -> Iterator[tuple[str, Any]]:
             if not system and of.get(semconv.SYSTEM_INSTRUCTIONS) != _REDACTED:
                 system = _blocks(of.get(semconv.SYSTEM_INSTRUCTIONS))
         elif name in NAMES and _REDACTED not in (of.get("message"), of.get("content")):
-            said = _blocks(of.get("message" if name == _CHOICE else "content"))
-            if said and name == _CHOICE:
+            said = _blocks(of.get("message" if name == CHOICE else "content"))
+            if said and name == CHOICE:
                 outputs.append(message("assistant", said))
             elif said:
-                inputs.append(message(_ROLES[name], said))
-            if name == _CHOICE and text(of.get("finish_reason")):
+                inputs.append(message(ROLES[name], said))
+            if name == CHOICE and text(of.get("finish_reason")):
                 reasons.append(of["finish_reason"])
     reasons = reasons or _reasons(attributes.get(semconv.OUTPUT_MESSAGES))
     for key, said in (
@@ -190,7 +183,7 @@ def _of_tool(span: Foreign) -> Iterator[tuple[str, Any]]:
         of = event["attributes"]
         for name, value in (
             (semconv.TOOL_CALL_ARGUMENTS, of.get("content") if event["name"] == "gen_ai.tool.message" else None),
-            (semconv.TOOL_CALL_RESULT, of.get("message") if event["name"] == _CHOICE else None),
+            (semconv.TOOL_CALL_RESULT, of.get("message") if event["name"] == CHOICE else None),
             (semconv.TOOL_CALL_ARGUMENTS, _first_part(of.get(semconv.INPUT_MESSAGES), "arguments")),
             (semconv.TOOL_CALL_RESULT, _first_part(of.get(semconv.OUTPUT_MESSAGES), "response")),
         ):

@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otelllm_collector.decode import decode
 from otelllm_collector.rows import SpanRow
 
-__all__ = ["Stored", "fixture", "request_of", "stored", "stored_span"]
+__all__ = ["Stored", "fixture", "request_of", "says", "stored", "stored_span", "text", "usage"]
 
 FIXTURES = Path(__file__).parent / "fixtures"
 START_NS = 1_795_000_000_000_000_000
@@ -35,6 +35,22 @@ class Stored(NamedTuple):
     """What foreign names mean and has no column."""
     attributes: dict[str, Any]
     """As they came, but for those that moved into columns."""
+
+
+def text(said: str) -> dict[str, Any]:
+    """A part of a message in the conventions' form."""
+    return {"type": "text", "content": said}
+
+
+def says(role: str, *said: str | dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A message in the conventions' form, of texts and parts."""
+    return {"role": role, "parts": [text(one) if isinstance(one, str) else one for one in said], **more}
+
+
+def usage(one: Stored) -> tuple[int | None, ...]:
+    """Tokens in, out, read from the cache, written into it, of reasoning."""
+    row = one.row
+    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 @cache

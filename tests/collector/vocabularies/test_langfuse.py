@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import START_NS, Stored, stored, stored_span
+from collector.vocabularies.spans import START_NS, Stored, says, stored, stored_span, usage
 
 from otelllm_collector.enrich import summarise
 
@@ -25,15 +25,6 @@ TOOLS = [
 ]
 CALL = {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
 WRAPPER = {"temperature": 1, "max_tokens": "Infinity", "top_p": 1, "frequency_penalty": 0, "presence_penalty": 0}
-
-
-def says(role: str, *said: str | dict[str, Any]) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": one} if isinstance(one, str) else one for one in said]}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def observed(kind: str | None = "generation", *, scope: str = SCOPE, name: str = "step", **more: Any) -> Stored:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored, stored_span, text
 
 from otelllm_collector.enrich import summarise
 
@@ -26,14 +26,6 @@ HI = {"role": "user", "parts": [{"type": "text", "content": "hi"}]}
 SUNNY = {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "response": "sunny"}]}
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOLS = [{"type": "function", "name": "get_weather", "description": "w", "parameters": PARAMETERS}]
-
-
-def assistant(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"role": "assistant", "parts": list(parts), **more}
-
-
-def text(said: str) -> dict[str, Any]:
-    return {"type": "text", "content": said}
 
 
 def call(arguments: Any = None, id: str = "call_1") -> dict[str, Any]:  # noqa: A002
@@ -81,21 +73,21 @@ def test_openai() -> None:
 
 def test_openais_messages() -> None:
     spans = stored("logfire-openai")
-    answer = assistant(text("It is sunny."), finish_reason="stop")
+    answer = says("assistant", "It is sunny.", finish_reason="stop")
     assert [one.input for one in spans] == [
         [SYSTEM, ASKED],
-        [SYSTEM, ASKED, assistant(call()), SUNNY],
+        [SYSTEM, ASKED, says("assistant", call()), SUNNY],
         *([SYSTEM, HI], [SYSTEM, HI], [HI], [HI]),
         [{"role": "user", "parts": [text("Weather?")]}],
-        [{"role": "user", "parts": [text("Weather?")]}, assistant(call({})), SUNNY],
+        [{"role": "user", "parts": [text("Weather?")]}, says("assistant", call({})), SUNNY],
         *(None, [HI]),
     ]  # fmt: skip
     assert [one.output for one in spans] == [
-        [assistant(call(), finish_reason="tool_calls")],
+        [says("assistant", call(), finish_reason="tool_calls")],
         [answer],
-        *(None, [assistant(text("Hello there"), finish_reason="stop")]),
-        *(None, [assistant(call(), finish_reason="tool_calls")]),
-        *([assistant(call())], [assistant(text("It is sunny."))]),
+        *(None, [says("assistant", "Hello there", finish_reason="stop")]),
+        *(None, [says("assistant", call(), finish_reason="tool_calls")]),
+        *([says("assistant", call())], [says("assistant", "It is sunny.")]),
         *(None, None),
     ]  # fmt: skip
     assert [one.system for one in spans] == [*[None] * 6, [text("Be brief.")], None, None, None]
@@ -117,13 +109,13 @@ def test_anthropic() -> None:
     assert [one.row.finish_reasons for one in (first, second, log)] == [["tool_call"], ["stop"], ["stop"]]
     assert [one.row.response_id for one in (first, second, native)] == ["msg_55", "msg_56", "msg_57"]
     called = call(id="toolu_1")
-    assert first.output == [assistant(text("Let me look."), called, finish_reason="tool_use")]
+    assert first.output == [says("assistant", "Let me look.", called, finish_reason="tool_use")]
     assert second.input == [
         {"role": "user", "parts": [text("Weather?")]},
-        assistant(called),
+        says("assistant", called),
         {"role": "user", "parts": [{"type": "tool_call_response", "id": "toolu_1", "response": "sunny"}]},
     ]
-    assert (log.input, log.output) == ([HI], [assistant(text("Let me look."), finish_reason="end_turn")])
+    assert (log.input, log.output) == ([HI], [says("assistant", "Let me look.", finish_reason="end_turn")])
     assert (first.tools, first.system) == (TOOLS, [text("Be brief.")])
     assert (native.row.vocabulary or "").startswith("anthropic-sdk,logfire")
     assert (usage(native)[:4], native.row.first_chunk_s) == ((125, 30, 40, 25), 0.231940173)
@@ -205,7 +197,7 @@ def test_whole_bodies_of_the_first_version() -> None:
     )
     assert (found.row.operation, found.row.provider, found.row.request_model) == ("chat", "openai", "gpt-4o")
     assert usage(found) == (100, 30, 40, None, 12, None, None)
-    assert (found.input, found.output) == ([SYSTEM, HI], [assistant(text("I look"), call())])
+    assert (found.input, found.output) == ([SYSTEM, HI], [says("assistant", "I look", call())])
     assert found.tools == [{"type": "function", "name": "get_weather", "parameters": PARAMETERS}]
 
 
@@ -236,7 +228,7 @@ def test_anthropics_bodies_leave_out_of_the_input_what_was_cached() -> None:
     assert found.made["otelllm.usage.cache_write_1h.input_tokens"] == 5
     assert (found.row.operation, found.row.provider) == ("chat", "anthropic")
     assert (found.input, found.system) == ([HI], [text("Be brief.")])
-    assert found.output == [assistant(text("hm"), call(id="toolu_1"))]
+    assert found.output == [says("assistant", "hm", call(id="toolu_1"))]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +245,7 @@ def test_other_bodies(name: str, answer: dict[str, Any], operation: str) -> None
     found = stored_span(
         {"request_data": json.dumps(request), "response_data": json.dumps(answer)}, scope=OPENAI, name=name
     )
-    assert (found.row.operation, found.input, found.output) == (operation, [HI], [assistant(text("Hello"))])
+    assert (found.row.operation, found.input, found.output) == (operation, [HI], [says("assistant", "Hello")])
     assert found.row.finish_reasons == (["stop"] if "finish_reason" in answer else None)
 
 
@@ -283,8 +275,11 @@ def test_events_of_the_responses_api() -> None:
         {"event.name": "gen_ai.assistant.message", "content": "It is sunny.", "role": "assistant"},
     ]
     found = stored_span({"events": json.dumps(events), "gen_ai.request.model": "m"}, scope=OPENAI, name="Responses API")
-    assert found.input == [SYSTEM, HI, assistant(call()), SUNNY]
-    assert found.output == [assistant({"type": "reasoning", "content": "hm"}), assistant(text("It is sunny."))]
+    assert found.input == [SYSTEM, HI, says("assistant", call()), SUNNY]
+    assert found.output == [
+        says("assistant", {"type": "reasoning", "content": "hm"}),
+        says("assistant", "It is sunny."),
+    ]
 
 
 def test_a_role_named_in_every_chunk_is_one_role() -> None:

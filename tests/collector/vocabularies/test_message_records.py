@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from collector.exports import any_value, put, span
+from collector.vocabularies.spans import says
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -24,10 +25,6 @@ OLD_CALL = {
     "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'},
 }
 SUNNY = {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "response": "sunny"}]}
-
-
-def said(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": text}]}
 
 
 def records(one: Span, *said: tuple[str, Any, int], by_attribute: bool = False, at: int = NOW) -> Batch:
@@ -65,8 +62,8 @@ CONVERSATION = [
     ASKED,
     ("gen_ai.system.message", {"content": "Be brief.", "role": "system"}, 0),
 ]
-INPUT = [said("system", "Be brief."), HI, {"role": "assistant", "parts": [CALL]}, SUNNY]
-OUTPUT = [{"role": "assistant", "parts": [CALL]}, said("assistant", "second")]
+INPUT = [says("system", "Be brief."), HI, {"role": "assistant", "parts": [CALL]}, SUNNY]
+OUTPUT = [{"role": "assistant", "parts": [CALL]}, says("assistant", "second")]
 
 
 @pytest.mark.parametrize("by_attribute", [True, False])
@@ -98,7 +95,7 @@ def test_records_without_a_time_keep_their_order(store: Store) -> None:
     one = span({"gen_ai.operation.name": "chat"})
     texts = [f"word {number}" for number in range(20)]
     batch = records(one, *(("gen_ai.user.message", {"content": text}, -1) for text in texts))
-    assert kept(store, one, batch)["input_messages"] == [said("user", text) for text in texts]
+    assert kept(store, one, batch)["input_messages"] == [says("user", text) for text in texts]
 
 
 def test_what_is_said_twice_stays_twice(store: Store) -> None:
@@ -107,11 +104,11 @@ def test_what_is_said_twice_stays_twice(store: Store) -> None:
     same = [("gen_ai.choice", {"index": index, "message": {"content": "yes"}}, 3) for index in (0, 1)]
     found = kept(store, one, records(one, *twice, *same))
     assert found["input_messages"] == [HI, HI]
-    assert found["output_messages"] == [said("assistant", "yes")] * 2
+    assert found["output_messages"] == [says("assistant", "yes")] * 2
 
 
 def test_the_spans_own_messages_count(store: Store) -> None:
-    own = said("user", "own")
+    own = says("user", "own")
     one = span({"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps([own])})
     found = kept(store, one, records(one, *CONVERSATION))
     assert (found["input_messages"], found["output_messages"]) == ([own], OUTPUT)
@@ -121,13 +118,13 @@ def test_the_spans_own_messages_count(store: Store) -> None:
 def test_a_choice_of_any_index_is_kept(store: Store, index: Any) -> None:
     one = span({"gen_ai.operation.name": "chat"})
     found = kept(store, one, records(one, ("gen_ai.choice", {"index": index, "message": {"content": "yes"}}, 0)))
-    assert (found["input_messages"], found["output_messages"]) == (None, [said("assistant", "yes")])
+    assert (found["input_messages"], found["output_messages"]) == (None, [says("assistant", "yes")])
 
 
 def test_choices_of_one_index_are_all_kept(store: Store) -> None:
     one = span({"gen_ai.operation.name": "chat"})
     said_ = [("gen_ai.choice", {"index": 0, "message": {"content": text}}, 0) for text in ("a", "b")]
-    answers = [said("assistant", "a"), said("assistant", "b")]
+    answers = [says("assistant", "a"), says("assistant", "b")]
     assert kept(store, one, records(one, *said_))["output_messages"] == answers
     other = span({"gen_ai.operation.name": "chat"})
     apart = [records(other, one_, at=NOW + at) for at, one_ in enumerate(said_)]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored, stored_span, usage
 
 from otelllm_collector.enrich import summarise
 
@@ -20,15 +20,6 @@ ATTACHED = (
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOLS = [{"type": "function", "name": "get_weather", "description": "w", "parameters": PARAMETERS}]
 CALL = {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
-
-
-def says(role: str, *said: str | dict[str, Any]) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": one} if isinstance(one, str) else one for one in said]}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def span(kind: str | None, given: Any = None, answer: Any = None, *, scope: str = SCOPE, **more: Any) -> Stored:

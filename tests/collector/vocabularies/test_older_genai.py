@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored_span
 
 from otelllm_collector.normalise.repair import repaired
 
@@ -18,10 +18,6 @@ OLD_CALL = {
     "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'},
 }
 SUNNY = {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "response": "sunny"}]}
-
-
-def said(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": text}]}
 
 
 def event(name: str, at: float = 0, **attributes: Any) -> dict[str, Any]:
@@ -179,9 +175,9 @@ def test_prompt_and_completion_in_attributes_and_in_events_of_their_own() -> Non
             ],
         ),
     ):
-        assert (found.input, found.output) == ([said("system", "Be brief."), HI], [answer])
+        assert (found.input, found.output) == ([says("system", "Be brief."), HI], [answer])
     plain = old({"gen_ai.prompt": "hi", "gen_ai.completion": "yes"})
-    assert (plain.input, plain.output) == ([HI], [said("assistant", "yes")])
+    assert (plain.input, plain.output) == ([HI], [says("assistant", "yes")])
 
 
 def test_a_message_an_event() -> None:
@@ -199,8 +195,8 @@ def test_a_message_an_event() -> None:
         ],
     )
     asked = {"role": "assistant", "parts": [CALL]}
-    assert found.input == [said("system", "Be brief."), HI, asked, SUNNY]
-    assert found.output == [asked, said("assistant", "second")]
+    assert found.input == [says("system", "Be brief."), HI, asked, SUNNY]
+    assert found.output == [asked, says("assistant", "second")]
     assert found.row.finish_reasons == ["tool_call", "stop"]
 
 
@@ -213,27 +209,27 @@ def test_events_whose_body_is_in_one_attribute() -> None:
             event("gen_ai.choice", 2, **{"gen_ai.event.content": '{"index": 0, "message": {"content": "yes"}}'}),
         ],
     )
-    assert (found.input, found.output) == ([HI, SUNNY], [said("assistant", "yes")])
+    assert (found.input, found.output) == ([HI, SUNNY], [says("assistant", "yes")])
     blocks = old({}, events=[event("gen_ai.choice", message='[{"text": "yes"}]', finish_reason="end_turn")])
-    assert (blocks.output, blocks.row.finish_reasons) == ([said("assistant", "yes")], ["stop"])
+    assert (blocks.output, blocks.row.finish_reasons) == ([says("assistant", "yes")], ["stop"])
 
 
 def test_json_that_a_user_asked_about_stays_his_words() -> None:
     for asked in ("[1, 2]", '{"a": 1}', '[{"name": "x"}]', "5"):
         found = old({}, events=[event("gen_ai.user.message", content=asked)])
-        assert found.input == [said("user", asked)]
+        assert found.input == [says("user", asked)]
 
 
 def test_the_details_event_fills_only_what_the_span_lacks() -> None:
     details = event(
         "gen_ai.client.inference.operation.details",
-        **{"gen_ai.input.messages": json.dumps([HI]), "gen_ai.output.messages": json.dumps([said("assistant", "yes")])},
+        **{"gen_ai.input.messages": json.dumps([HI]), "gen_ai.output.messages": json.dumps([says("assistant", "yes")])},
     )
     beside = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
     found = stored_span(beside, events=[details])
-    assert (found.input, found.output) == ([HI], [said("assistant", "yes")])
-    both = stored_span({**beside, "gen_ai.input.messages": json.dumps([said("user", "own")])}, events=[details])
-    assert (both.input, both.output) == ([said("user", "own")], [said("assistant", "yes")])
+    assert (found.input, found.output) == ([HI], [says("assistant", "yes")])
+    both = stored_span({**beside, "gen_ai.input.messages": json.dumps([says("user", "own")])}, events=[details])
+    assert (both.input, both.output) == ([says("user", "own")], [says("assistant", "yes")])
 
 
 @pytest.mark.parametrize(
@@ -258,7 +254,7 @@ def test_the_details_event_fills_only_what_the_span_lacks() -> None:
     ],
 )  # fmt: skip
 def test_messages_that_deviate(given: dict[str, Any], parts: list[Any]) -> None:
-    fine = said("user", "before")
+    fine = says("user", "before")
     for spelled in (json.dumps([fine, given]), json.dumps([fine, given], separators=(",", ":"))):
         found = stored_span({"gen_ai.operation.name": "chat", "gen_ai.input.messages": spelled})
         assert found.input == [fine, {"role": given["role"], "parts": parts}]
@@ -273,7 +269,7 @@ def test_messages_that_deviate(given: dict[str, Any], parts: list[Any]) -> None:
         [HI],
         [],
         [{"role": "assistant", "parts": [CALL], "finish_reason": "tool_call"}, SUNNY],
-        [said("user", 'is "parts" or "result" or "thinking" a word? "data:x"')],
+        [says("user", 'is "parts" or "result" or "thinking" a word? "data:x"')],
         [{"role": "user", "parts": [{"type": "uri", "modality": "image", "uri": "https://x/a.png", "extra": 1}]}],
         [{"role": "user", "parts": [{"type": "file", "modality": "image", "mime_type": "image/png", "file_id": "f"}]}],
         [{"role": "assistant", "parts": [{"type": "server_tool_call", "name": "web", "server_tool_call": {"q": 1}}]}],

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import START_NS, stored, stored_span
+from collector.vocabularies.spans import START_NS, says, stored, stored_span
 
 from otelllm import semconv
 from otelllm_collector.enrich import summarise
@@ -20,23 +20,15 @@ TOOLS = [{"type": "function", "name": "get_weather", "description": "w",
 SUNNY = {"type": "tool_call_response", "id": "call_1", "response": "sunny"}
 
 
-def says(text: str, role: str = "user") -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": text}]}
-
-
-def asks(*parts: dict[str, Any], role: str = "assistant") -> dict[str, Any]:
-    return {"role": role, "parts": list(parts)}
-
-
 USED = (100, 30, 40, None, 12)
 OPENAI = [
     # response id, finish, tokens, ttft, output
-    ("chatcmpl-25", ["tool_call"], USED, None, [asks(CALL)]),
-    ("chatcmpl-26", ["stop"], USED, None, [says("It is sunny.", "assistant")]),
-    ("chatcmpl-27", ["stop"], USED, 0.07, [says("Hello there", "assistant")]),
-    ("chatcmpl-28", ["tool_call"], (None,) * 5, 0.0202, [asks(CALL)]),
-    ("resp_29", None, USED, None, [asks(CALL)]),
-    ("resp_30", None, USED, None, [says("It is sunny.", "assistant")]),
+    ("chatcmpl-25", ["tool_call"], USED, None, [says("assistant", CALL)]),
+    ("chatcmpl-26", ["stop"], USED, None, [says("assistant", "It is sunny.")]),
+    ("chatcmpl-27", ["stop"], USED, 0.07, [says("assistant", "Hello there")]),
+    ("chatcmpl-28", ["tool_call"], (None,) * 5, 0.0202, [says("assistant", CALL)]),
+    ("resp_29", None, USED, None, [says("assistant", CALL)]),
+    ("resp_30", None, USED, None, [says("assistant", "It is sunny.")]),
 ]
 
 
@@ -62,9 +54,9 @@ def test_openais_calls() -> None:
     assert user["parts"][0] == {"type": "text", "content": "Weather in Paris?"}
     assert {name: user["parts"][1][name] for name in image} == image
     assert (found[0].made["gen_ai.request.max_tokens"], found[0].made["gen_ai.request.temperature"]) == (50, 0.5)
-    assert (found[1].input or [])[2:] == [asks(CALL), asks(SUNNY, role="tool")]
+    assert (found[1].input or [])[2:] == [says("assistant", CALL), says("tool", SUNNY)]
     assert (found[5].input or [])[1:] == [
-        asks({"type": "tool_call", "id": "call_1", "name": "get_weather"}), asks(SUNNY, role="tool"),
+        says("assistant", {"type": "tool_call", "id": "call_1", "name": "get_weather"}), says("tool", SUNNY),
     ]  # fmt: skip
 
 
@@ -72,7 +64,7 @@ def test_openais_embeddings_and_error() -> None:
     embedded, failed = stored("openinference-openai")[6:]
     assert (embedded.row.operation, embedded.row.request_model) == ("embeddings", "text-embedding-3-small")
     assert (embedded.row.input_tokens, embedded.row.output_tokens) == (7, None)
-    assert embedded.input == [says("a"), says("b")]
+    assert embedded.input == [says("user", "a"), says("user", "b")]
     assert embedded.made[semconv.EMBEDDINGS_DIMENSIONS] == 3
     assert (failed.row.operation, failed.row.request_model, failed.row.response_model) == ("chat", "fail", None)
     assert (failed.row.status, failed.row.error_type) == ("error", "openai.RateLimitError")
@@ -82,7 +74,7 @@ def test_anthropics_calls() -> None:
     """A tool's call stands there twice, and is one."""
     looked = {"type": "text", "content": "Let me look."}
     call = {**CALL, "id": "toolu_1"}
-    outputs = [[asks(looked, call)], [asks(looked)], [asks(looked)]]
+    outputs = [[says("assistant", looked, call)], [says("assistant", looked)], [says("assistant", looked)]]
     for one, id_, output in zip(stored("openinference-anthropic"), ("33", "34", "35"), outputs, strict=True):
         row = one.row
         assert (row.operation, row.provider, row.request_model) == ("chat", "anthropic", "claude-sonnet-4-5")
@@ -91,7 +83,12 @@ def test_anthropics_calls() -> None:
         assert row.finish_reasons == (["tool_call"] if id_ == "33" else ["stop"])
         assert one.output == output
     again = stored("openinference-anthropic")[1]
-    assert again.input == [SYSTEM, says("Weather?"), asks(call), asks({**SUNNY, "id": "toolu_1"}, role="tool")]
+    assert again.input == [
+        SYSTEM,
+        says("user", "Weather?"),
+        says("assistant", call),
+        says("tool", {**SUNNY, "id": "toolu_1"}),
+    ]
     assert again.tools == TOOLS
 
 
@@ -125,7 +122,7 @@ def test_without_a_kind() -> None:
 def test_a_chains_messages_are_its_calls() -> None:
     found = stored_span({**of("AGENT"), "llm.input_messages.0.message.role": "user", "llm.model_name": "x",
                          "input.value": "go", "output.value": "gone", "agent.name": "helper"})  # fmt: skip
-    assert (found.input, found.output) == ([says("go")], [says("gone", "assistant")])
+    assert (found.input, found.output) == ([says("user", "go")], [says("assistant", "gone")])
     assert (found.row.operation, found.row.agent_name, found.row.request_model) == ("invoke_agent", "helper", None)
 
 
@@ -173,12 +170,12 @@ def test_reranking() -> None:
 
 def test_a_call_without_messages_shows_the_whole() -> None:
     found = stored_span(of("LLM", input__value="hi", output__value="there"))
-    assert (found.input, found.output) == ([says("hi")], [says("there", "assistant")])
+    assert (found.input, found.output) == ([says("user", "hi")], [says("assistant", "there")])
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
     answer = json.dumps({"id": "r", "choices": [{"message": {"role": "assistant", "content": "there"}}],
                          "usage": {"prompt_tokens": 3, "completion_tokens": 1}})  # fmt: skip
     found = stored_span(of("LLM", input__value=body, output__value=answer))
-    assert (found.input, found.output) == ([says("hi")], [says("there", "assistant")])
+    assert (found.input, found.output) == ([says("user", "hi")], [says("assistant", "there")])
     assert (found.row.response_id, found.row.input_tokens, found.row.output_tokens) == ("r", 3, 1)
 
 
@@ -257,7 +254,11 @@ def test_an_operation_in_the_conventions_stays_without_a_kind() -> None:
     named = {"gen_ai.operation.name": "generate_content", "llm.model_name": "m",
              "llm.input_messages.0.message.content": "hi"}  # fmt: skip
     found = stored_span(named)
-    assert (found.row.operation, found.input, found.row.request_model) == ("generate_content", [says("hi")], "m")
+    assert (found.row.operation, found.input, found.row.request_model) == (
+        "generate_content",
+        [says("user", "hi")],
+        "m",
+    )
     row = stored_span(named | {"gen_ai.operation.name": "execute_tool", "tool.name": "look"}).row
     assert (row.operation, row.tool_name, row.request_model) == ("execute_tool", "look", None)
     assert stored_span(named | {"openinference.span.kind": "LLM"}).row.operation == "chat"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import stored_span
+from collector.vocabularies.spans import says, stored_span
 
 from otelllm import semconv
 from otelllm_collector.normalise.openinference import VOCABULARY, leaves
@@ -15,26 +15,6 @@ from otelllm_collector.normalise.spec import Foreign
 CALL = {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
 TOOLS = [{"type": "function", "name": "get_weather", "description": "w",
           "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]  # fmt: skip
-
-
-def says(text: str, role: str = "user") -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "content": text}]}
-
-
-def asks(*parts: dict[str, Any], role: str = "assistant") -> dict[str, Any]:
-    return {"role": role, "parts": list(parts)}
-
-
-USED = (100, 30, 40, None, 12)
-OPENAI = [
-    # response id, finish, tokens, ttft, output
-    ("chatcmpl-25", ["tool_call"], USED, None, [asks(CALL)]),
-    ("chatcmpl-26", ["stop"], USED, None, [says("It is sunny.", "assistant")]),
-    ("chatcmpl-27", ["stop"], USED, 0.07, [says("Hello there", "assistant")]),
-    ("chatcmpl-28", ["tool_call"], (None,) * 5, 0.0202, [asks(CALL)]),
-    ("resp_29", None, USED, None, [asks(CALL)]),
-    ("resp_30", None, USED, None, [says("It is sunny.", "assistant")]),
-]
 
 
 def of(kind: str, **more: Any) -> dict[str, Any]:
@@ -62,19 +42,19 @@ def test_messages_of_all_kinds() -> None:
         f"{prefix}x.message.role": "user",
     }  # fmt: skip
     assert stored_span(attributes).input == [
-        asks({"type": "tool_call", "name": "f", "arguments": {"a": 1}}),
-        asks({"type": "tool_call_response", "id": "c", "response": "done"}, role="tool"),
-        says("Be brief.", "system"),
-        asks({"type": "uri", "modality": "image", "uri": "https://x/a.png"}, role="user"),
+        says("assistant", {"type": "tool_call", "name": "f", "arguments": {"a": 1}}),
+        says("tool", {"type": "tool_call_response", "id": "c", "response": "done"}),
+        says("system", "Be brief."),
+        says("user", {"type": "uri", "modality": "image", "uri": "https://x/a.png"}),
         {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}], "name": "ann"},
-        says("last"),
+        says("user", "last"),
     ]
 
 
 def test_text_completions() -> None:
     found = stored_span({**of("LLM"), "llm.prompts.0.prompt.text": "Once", "llm.choices.0.completion.text": " upon"})
     assert (found.row.operation, found.input, found.output) == (
-        "text_completion", [says("Once")], [says(" upon", "assistant")],
+        "text_completion", [says("user", "Once")], [says("assistant", " upon")],
     )  # fmt: skip
 
 
@@ -93,12 +73,12 @@ def test_choices_stay_apart_and_items_are_joined() -> None:
     thought = {"contents.0.message_content.type": "reasoning", "contents.0.message_content.text": "hm"}
     reasoning, text = {"type": "reasoning", "content": "hm"}, {"type": "text", "content": "one"}
     for given, made in (
-        (({"content": "one"}, {"content": "two"}), [says("one", "assistant"), says("two", "assistant")]),
-        ((thought, {"content": "one"}, call), [asks(reasoning, text, CALL)]),
-        ((thought, call), [asks(reasoning, CALL)]),
-        (({"content": "one"}, call, {"content": "two"}), [asks(text, CALL), says("two", "assistant")]),
-        (({"content": "one"}, {"content": "__REDACTED__"}), [says("one", "assistant")]),
-        (({"content": "one"}, {"role": "tool", "content": "two"}), [says("one", "assistant"), says("two", "tool")]),
+        (({"content": "one"}, {"content": "two"}), [says("assistant", "one"), says("assistant", "two")]),
+        ((thought, {"content": "one"}, call), [says("assistant", reasoning, text, CALL)]),
+        ((thought, call), [says("assistant", reasoning, CALL)]),
+        (({"content": "one"}, call, {"content": "two"}), [says("assistant", text, CALL), says("assistant", "two")]),
+        (({"content": "one"}, {"content": "__REDACTED__"}), [says("assistant", "one")]),
+        (({"content": "one"}, {"role": "tool", "content": "two"}), [says("assistant", "one"), says("tool", "two")]),
     ):
         assert stored_span(answered(*given)).output == made
 
@@ -115,7 +95,7 @@ def test_sounds_and_films() -> None:
         given = {f"{content}type": modality, f"{content}{modality}.{modality}.url": url}
         if mime_type:
             given[f"{content}{modality}.{modality}.mime_type"] = mime_type
-        assert stored_span(of("LLM") | given).input == [asks({"modality": modality, **made}, role="user")]
+        assert stored_span(of("LLM") | given).input == [says("user", {"modality": modality, **made})]
     hidden = {f"{content}type": "image", f"{content}image.image.url": "__REDACTED__"}
     assert stored_span(of("LLM") | hidden).input is None
 
@@ -124,10 +104,10 @@ def test_what_is_redacted() -> None:
     before = "llm.input_messages.0.message."
     hidden = of("LLM") | {f"{before}role": "tool", f"{before}tool_call_id": "c", f"{before}content": "__REDACTED__"}
     nothing = {"type": "tool_call_response", "id": "c", "response": None}
-    assert stored_span(hidden).input == [asks(nothing, role="tool")]
+    assert stored_span(hidden).input == [says("tool", nothing)]
     del hidden[f"{before}content"]
     hidden[f"{before}contents.0.message_content.text"] = "__REDACTED__"
-    assert stored_span(hidden).input == [asks(nothing, role="tool")]
+    assert stored_span(hidden).input == [says("tool", nothing)]
     tool = stored_span(of("TOOL", input__value="__REDACTED__", output__value="__REDACTED__")).row
     assert (tool.tool_arguments, tool.tool_result) == (None, None)
     row = stored_span(of("RETRIEVER") | {"retrieval.documents.0.document.content": "__REDACTED__",
@@ -140,7 +120,10 @@ def test_lists_that_came_as_one_value() -> None:
     for texts in (["Once", "Twice"], '["Once", "Twice"]'):
         found = stored_span(of("LLM") | {"llm.prompts": texts, "llm.choices": [" upon"]})
         assert found.row.operation == "text_completion"
-        assert (found.input, found.output) == ([says("Once"), says("Twice")], [says(" upon", "assistant")])
+        assert (found.input, found.output) == (
+            [says("user", "Once"), says("user", "Twice")],
+            [says("assistant", " upon")],
+        )
     dotted = [{"message.role": "user", "message.content": "hi"},
               {"message.role": "assistant", "message.tool_calls": [
                   {"tool_call.id": "call_1", "tool_call.function.name": "get_weather",
@@ -154,11 +137,11 @@ def test_lists_that_came_as_one_value() -> None:
     for given in (dotted, nested, plain, [{"message": one} for one in plain]):
         for value in (json.dumps(given), given):
             found = VOCABULARY.read(Foreign("x", "", of("LLM") | {"llm.input_messages": value}, (), 1, 2, True, False))
-            assert found[semconv.INPUT_MESSAGES] == [says("hi"), asks(CALL)]
+            assert found[semconv.INPUT_MESSAGES] == [says("user", "hi"), says("assistant", CALL)]
     found = stored_span(of("LLM") | {"llm.output_messages": json.dumps(plain[:1]), "llm.input_messages": "hi"})
-    assert (found.input, found.output) == ([says("hi")], [says("hi")])
+    assert (found.input, found.output) == ([says("user", "hi")], [says("user", "hi")])
     both = {"llm.input_messages": json.dumps(plain), "llm.input_messages.0.message.content": "flat"}
-    assert stored_span(of("LLM") | both).input == [says("flat")]
+    assert stored_span(of("LLM") | both).input == [says("user", "flat")]
     row = stored_span(of("RETRIEVER") | {"retrieval.documents": json.dumps([{"document.id": "a"}, {"id": "b"}])}).row
     assert json.loads(row.retrieval_documents or "") == [{"id": "a"}, {"id": "b"}]
     for odd in ("__REDACTED__", "", "[", "[null]", "[7]", '[{"message": 7}]', '[{"message.role": {}}]'):

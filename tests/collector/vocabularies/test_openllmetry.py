@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored, stored_span, usage
 
 from otelllm_collector.enrich import summarise
 
@@ -33,18 +33,8 @@ ODD: tuple[Any, ...] = (
 )
 
 
-def says(role: str, *said: str | dict[str, Any], **more: Any) -> dict[str, Any]:
-    parts = [{"type": "text", "content": one} if isinstance(one, str) else one for one in said]
-    return {"role": role, "parts": parts, **more}
-
-
 def call(arguments: Any, own_id: str = "call_1") -> dict[str, Any]:
     return {"type": "tool_call", "name": "get_weather", "id": own_id, "arguments": arguments}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def test_what_each_call_is_and_of_whom() -> None:

@@ -6,25 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored_span, usage
 
 LIBRARIES = "opentelemetry.instrumentation."
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
 WEATHER = {"type": "function", "name": "get_weather", "description": "w", "parameters": CITY}
 
 
-def says(role: str, *said: str | dict[str, Any], **more: Any) -> dict[str, Any]:
-    parts = [{"type": "text", "content": one} if isinstance(one, str) else one for one in said]
-    return {"role": role, "parts": parts, **more}
-
-
 def call(arguments: Any, own_id: str = "call_1") -> dict[str, Any]:
     return {"type": "tool_call", "name": "get_weather", "id": own_id, "arguments": arguments}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def older(library: str = "openai.v1", name: str = "openai.chat", **attributes: Any) -> Stored:

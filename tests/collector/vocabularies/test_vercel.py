@@ -6,40 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from collector.vocabularies.spans import Stored, stored, stored_span
+from collector.vocabularies.spans import Stored, says, stored, stored_span, text, usage
+from collector.vocabularies.vercel_weather import CALL, GPT, IMAGE, RESULT, TOOLS
 
 from otelllm_collector.enrich import summarise
 
 SYSTEM = {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]}
-IMAGE = {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "iVBORw0KGgo="}
-PARAMETERS = {
-    "$schema": "http://json-schema.org/draft-07/schema#",
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
-TOOLS = [{"type": "function", "name": "get_weather", "description": "w", "parameters": PARAMETERS}]
-CALL = {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
-RESULT = {"type": "tool_call_response", "id": "call_1", "response": {"w": "sunny"}}
-GPT = "gpt-4o-2024-08-06"
-
-
-def user(*said: str | dict[str, Any]) -> dict[str, Any]:
-    return {"role": "user", "parts": [text(one) if isinstance(one, str) else one for one in said]}
-
-
-def assistant(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"role": "assistant", "parts": list(parts), **more}
-
-
-def text(said: str) -> dict[str, Any]:
-    return {"type": "text", "content": said}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def classic(operation: str, **attributes: Any) -> Stored:
@@ -102,16 +74,39 @@ def test_streams_and_errors() -> None:
 
 def test_messages() -> None:
     spans = stored("vercel-ai6")
-    asked, sunny = user("Weather?"), assistant(text("It is sunny."))
+    asked, sunny = says("user", "Weather?"), says("assistant", "It is sunny.")
     assert [one.input for one in spans] == [
         *([asked], [SYSTEM, asked], None),
-        [SYSTEM, asked, assistant(CALL), {"role": "tool", "parts": [RESULT]}],
-        *([user("what is it", IMAGE)], [user("what is it", IMAGE)], [user("hi")], [SYSTEM, user("hi")]),
-        *([user("a"), user("b")], [user("a"), user("b")], [user("hi")], [user("hi")]),
+        [SYSTEM, asked, says("assistant", CALL), {"role": "tool", "parts": [RESULT]}],
+        *(
+            [says("user", "what is it", IMAGE)],
+            [says("user", "what is it", IMAGE)],
+            [says("user", "hi")],
+            [SYSTEM, says("user", "hi")],
+        ),
+        *(
+            [says("user", "a"), says("user", "b")],
+            [says("user", "a"), says("user", "b")],
+            [says("user", "hi")],
+            [says("user", "hi")],
+        ),
     ]
-    hello = assistant(text("Hello there"))
+    hello = says("assistant", "Hello there")
     assert [one.output for one in spans] == [
-        *([sunny], [assistant(CALL)], None, [sunny], [sunny], [sunny], [hello], [hello], None, None, None, None),
+        *(
+            [sunny],
+            [says("assistant", CALL)],
+            None,
+            [sunny],
+            [sunny],
+            [sunny],
+            [hello],
+            [hello],
+            None,
+            None,
+            None,
+            None,
+        ),
     ]
     brief = [text("Be brief.")]
     assert [one.system for one in spans] == [brief, *[None] * 5, brief, *[None] * 5]
@@ -276,11 +271,11 @@ def test_answers_of_all_kinds_are_one_message() -> None:
     )
     other = {**CALL, "id": "call_2", "arguments": {"city": "Rome"}}
     thought = {"type": "reasoning", "content": "Hm."}
-    assert found.output == [assistant(thought, text('{"a": 1}'), CALL, other, IMAGE)]
+    assert found.output == [says("assistant", thought, text('{"a": 1}'), CALL, other, IMAGE)]
     listed = classic("ai.generateText.doGenerate", response__reasoning='[{"type":"reasoning","text":"Hm."}]')
-    assert listed.output == [assistant(thought)]
+    assert listed.output == [says("assistant", thought)]
     whole = classic("ai.generateObject.doGenerate", response__object='{"name":"x"}')
-    assert whole.output == [assistant(text('{"name":"x"}'))]
+    assert whole.output == [says("assistant", text('{"name":"x"}'))]
     assert whole.made["gen_ai.output.type"] == "json"
 
 
@@ -309,13 +304,14 @@ def test_parts_of_all_kinds() -> None:
     ]  # fmt: skip
     found = classic("ai.generateText.doGenerate", prompt__messages=json.dumps(said))
     assert found.input == [
-        user(
+        says(
+            "user",
             {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
             {"type": "blob", "mime_type": "image/png", "modality": "image", "content": None},
             {"type": "blob", "mime_type": "application/pdf", "modality": "document", "content": "JVBERi0="},
             {"type": "uri", "modality": "image", "uri": "https://example.com/a.png"},
         ),
-        assistant({"type": "reasoning", "content": "Hm."}, CALL),
+        says("assistant", {"type": "reasoning", "content": "Hm."}, CALL),
         {
             "role": "tool",
             "parts": [
@@ -332,17 +328,19 @@ def test_prompts_of_what_goes_around() -> None:
     system = {"role": "system", "content": "Be brief."}
     for given in ("Be brief.", system, [system]):
         found = classic("ai.generateText", prompt=json.dumps({"system": given, "prompt": '{"a": 1}'}))
-        assert (found.system, found.input) == (brief, [user('{"a": 1}')])
+        assert (found.system, found.input) == (brief, [says("user", '{"a": 1}')])
     listed = classic("ai.generateText", prompt=json.dumps({"prompt": [{"role": "user", "content": "hi"}]}))
-    assert listed.input == [user("hi")]
+    assert listed.input == [says("user", "hi")]
     cut = classic("ai.generateText", prompt='{"prompt":"Wea')
-    assert cut.input == [user('{"prompt":"Wea')]
-    assert classic("ai.generateText.doGenerate", prompt__messages='[{"role":"us').input == [user('[{"role":"us')]
+    assert cut.input == [says("user", '{"prompt":"Wea')]
+    assert classic("ai.generateText.doGenerate", prompt__messages='[{"role":"us').input == [
+        says("user", '[{"role":"us')
+    ]
 
 
 def test_single_embeddings() -> None:
     found = classic("ai.embed", value='"a"', embedding="[0.1,0.2]", usage__tokens=7)
-    assert (found.input, found.made["gen_ai.embeddings.dimension.count"]) == ([user("a")], 2)
+    assert (found.input, found.made["gen_ai.embeddings.dimension.count"]) == ([says("user", "a")], 2)
     odd = classic("ai.embed.doEmbed", values=[], embeddings=["[0.1"])
     assert (odd.input, odd.made) == (None, {})
 

@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from collector.vocabularies.spans import Stored, stored, stored_span
+from collector.vocabularies.spans import says, stored, stored_span, text, usage
+from collector.vocabularies.vercel_weather import CALL, GPT, IMAGE, RESULT, TOOLS
 
 from otelllm_collector.enrich import summarise
-
-IMAGE = {"type": "blob", "mime_type": "image/png", "modality": "image", "content": "iVBORw0KGgo="}
-PARAMETERS = {
-    "$schema": "http://json-schema.org/draft-07/schema#",
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-    "additionalProperties": False,
-}
-TOOLS = [{"type": "function", "name": "get_weather", "description": "w", "parameters": PARAMETERS}]
-CALL = {"type": "tool_call", "id": "call_1", "name": "get_weather", "arguments": {"city": "Paris"}}
-RESULT = {"type": "tool_call_response", "id": "call_1", "response": {"w": "sunny"}}
-GPT = "gpt-4o-2024-08-06"
-
-
-def user(*said: str | dict[str, Any]) -> dict[str, Any]:
-    return {"role": "user", "parts": [text(one) if isinstance(one, str) else one for one in said]}
-
-
-def assistant(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"role": "assistant", "parts": list(parts), **more}
-
-
-def text(said: str) -> dict[str, Any]:
-    return {"type": "text", "content": said}
-
-
-def usage(one: Stored) -> tuple[int | None, ...]:
-    row = one.row
-    return row.input_tokens, row.output_tokens, row.cache_read_tokens, row.cache_write_tokens, row.reasoning_tokens
 
 
 def test_what_each_span_is() -> None:
@@ -88,19 +57,19 @@ def test_streams_and_errors() -> None:
 
 def test_messages_and_tools() -> None:
     spans = stored("vercel-ai7-otel")
-    asked, brief = user("Weather?"), [text("Be brief.")]
+    asked, brief = says("user", "Weather?"), [text("Be brief.")]
     assert (spans[2].input, spans[2].output, spans[2].system, spans[2].tools) == (
-        *([asked], [assistant(CALL, finish_reason="tool_call")], brief, TOOLS),
+        *([asked], [says("assistant", CALL, finish_reason="tool_call")], brief, TOOLS),
     )
     tool = {"role": "tool", "parts": [RESULT]}
-    assert spans[5].input == [asked, assistant({"type": "reasoning", "content": ""}, CALL), tool]
-    assert (spans[5].output, spans[5].tools) == (*([assistant(text("It is sunny."), finish_reason="stop")], TOOLS),)
+    assert spans[5].input == [asked, says("assistant", {"type": "reasoning", "content": ""}, CALL), tool]
+    assert (spans[5].output, spans[5].tools) == (*([says("assistant", "It is sunny.", finish_reason="stop")], TOOLS),)
     for at in (6, 8):
-        assert spans[at].input == [user("what is it", IMAGE)]
+        assert spans[at].input == [says("user", "what is it", IMAGE)]
     for at in (9, 10, 14, 15):
-        assert spans[at].input == [user("hi")]
+        assert spans[at].input == [says("user", "hi")]
     for at in (9, 10):
-        assert spans[at].output == [assistant(text("Hello there"), finish_reason="stop")]
+        assert spans[at].output == [says("assistant", "Hello there", finish_reason="stop")]
     row = spans[3].row
     assert (row.tool_name, row.tool_arguments, row.tool_result) == (
         *("get_weather", '{"city":"Paris"}', '{"w":"sunny"}'),
