@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["MODEL_CALLS", "OWN_STEPS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer"]
+__all__ = ["MODEL_CALLS", "OWN_STEPS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer", "SqlStream"]
 
 MODEL_CALLS = ("chat", "generate_content", "text_completion", "embeddings", "rerank")
 OWN_STEPS = ("embeddings", "rerank")
@@ -41,6 +41,13 @@ class SqlAnswer(NamedTuple):
     columns: list[tuple[str, str]]
     rows: list[tuple[object, ...]]
     truncated: bool
+
+
+class SqlStream(NamedTuple):
+    """The same as an Arrow IPC stream, with the number of its rows."""
+
+    stream: bytes
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)

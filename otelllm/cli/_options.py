@@ -94,9 +94,11 @@ def url(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help=f"the collector's address (OTELLLM_URL, {URL})", default=_env("URL") or URL)
 
 
-def format_(parser: argparse.ArgumentParser) -> None:
-    """--format: how rows are printed."""
-    parser.add_argument("--format", choices=["table", "json", "csv"], default="table", help="how rows are printed")
+def format_(parser: argparse.ArgumentParser, *more: str) -> None:
+    """--format: how rows are written."""
+    parser.add_argument(
+        "--format", choices=["table", "json", "csv", *more], default="table", help="how rows are written"
+    )
 
 
 def _env(name: str) -> str | None:

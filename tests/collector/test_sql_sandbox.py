@@ -9,7 +9,11 @@ import pyarrow.ipc
 import pytest
 from collector.exports import request, span
 
+from otelllm.cli import main
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from collector.process import Collector
 
 ALLOWED = [
@@ -209,6 +213,25 @@ def test_arrow_for_bulk(collector: Collector) -> None:
     table = pyarrow.ipc.open_stream(answer.content).read_all()
     assert table.column_names == ["name", "start_time", "duration_ms", "finish_reasons"]
     assert table.num_rows == 2
+
+
+def test_arrow_by_command(collector: Collector, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    arguments = ["query", "--url", collector.url, "--format", "arrow"]
+    query = "select range as n, [range, null] as l, 'ü' as s from range(2500)"
+    assert main([*arguments, query, "--output", str(tmp_path / "rows")]) == 0
+    told = capfdbinary.readouterr()
+    assert (told.out, told.err) == (b"", b"")
+    assert main([*arguments, query, "--limit", "2048"]) == 0
+    told = capfdbinary.readouterr()
+    assert b"2048 rows, as many as --limit allows" in told.err
+    table = pyarrow.ipc.open_stream(tmp_path / "rows").read_all()
+    assert (table.num_rows, table.slice(2499).to_pylist()) == (2500, [{"n": 2499, "l": [2499, None], "s": "ü"}])
+    assert pyarrow.ipc.open_stream(told.out).read_all() == table.slice(0, 2048)
+    assert main([*arguments, "select 1 as one where false"]) == 0
+    empty = pyarrow.ipc.open_stream(capfdbinary.readouterr().out).read_all()
+    assert (empty.num_rows, empty.column_names) == (0, ["one"])
+    assert main([*arguments, "drop table spans", "--output", str(tmp_path / "none")]) == 1
+    assert not (tmp_path / "none").exists()
 
 
 BREAKS_LATE = "select cast(if(range = 90000, 'x', '1') as int) from range(95000)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -124,6 +125,35 @@ def test_query_prints_rows_and_says_when_there_are_more() -> None:
     assert done.stdout == " a  b\n--  -\n 1\n20  x\n"
     assert "first 2 rows; --limit" in done.stderr
     assert asked == [{"sql": "select a, b from t", "limit": 2}]
+
+
+def test_query_writes_rows_into_a_file(tmp_path: Path) -> None:
+    body = {"columns": [{"name": "a", "type": "BIGINT"}], "truncated": False, "rows": [[1]]}
+    with answering(200, json.dumps(body).encode()) as (url, _):
+        done = otelllm("query", "select a from t", "--url", url, "--format", "csv", "--output", str(tmp_path / "a.csv"))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "a.csv").read_text() == "a\n1\n"
+
+
+def test_arrow_is_not_written_to_a_terminal() -> None:
+    controller, terminal = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "otelllm.cli", "query", "select 1", "--format", "arrow"],
+            stdout=terminal, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(terminal)
+        os.close(controller)
+    assert done.returncode == 1
+    assert "add --output FILE" in done.stderr
+
+
+def test_arrow_of_no_collector_of_ours_is_refused() -> None:
+    with answering(200, b"<html>") as (url, _):
+        done = otelllm("query", "select 1", "--url", url, "--format", "arrow")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is --url right?" in done.stderr
 
 
 def test_query_reads_sql_from_standard_input() -> None:

@@ -19,6 +19,7 @@ __all__ = ["routes"]
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 1024 * 1024
 ROWS = 10_000
+ROWS_HEADER = "x-otelllm-rows"
 
 
 def routes(asker: Asker) -> list[Route]:
@@ -27,8 +28,8 @@ def routes(asker: Asker) -> list[Route]:
     async def sql(request: Request) -> Response:
         query, limit = await _read_question(request, asker.sql_row_limit)
         if ARROW in request.headers.get("accept", ""):
-            stream = await asker.ask(asker.store.sql_arrow, query, limit, asker.sql_timeout_s)
-            return Response(stream, media_type=ARROW)
+            stream, rows = await asker.ask(asker.store.sql_arrow, query, limit, asker.sql_timeout_s)
+            return Response(stream, media_type=ARROW, headers={ROWS_HEADER: str(rows)})
         began = time.perf_counter()
         found = await asker.ask(asker.store.sql, query, limit, asker.sql_timeout_s)
         columns = [{"name": name, "type": kind} for name, kind in found.columns]
@@ -52,7 +53,11 @@ def routes(asker: Asker) -> list[Route]:
             about=f"A query of your own: one statement that only reads, for {asker.sql_timeout_s:g} s at most.",
             body=Body("The query.", {JSON: question}),
             answers={
-                200: Answer("The rows; as Arrow where Accept names it.", {JSON: ref("SqlAnswer"), ARROW: {}}),
+                200: Answer(
+                    "The rows; as Arrow where Accept names it.",
+                    {JSON: ref("SqlAnswer"), ARROW: {}},
+                    {ROWS_HEADER: "How many rows, as Arrow; as many as `limit` may not be all."},
+                ),
             },
         )
     ]  # fmt: skip

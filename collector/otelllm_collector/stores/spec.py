@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
-from ..questions import Page, SpanFilter, SqlAnswer
+from ..questions import Page, SpanFilter, SqlAnswer, SqlStream
 from ..rows import Batch
 
 __all__ = ["TABLES", "Record", "Store"]
@@ -105,5 +105,5 @@ class Store(Protocol):
     def table(self, name: str, spans: SpanFilter) -> Iterator[bytes]:
         """One of `TABLES` as one Arrow IPC stream in pieces; otherwise as `batches`."""
 
-    def sql_arrow(self, query: str, limit: int, timeout_s: float) -> bytes:
+    def sql_arrow(self, query: str, limit: int, timeout_s: float) -> SqlStream:
         """The same as an Arrow IPC stream."""

@@ -14,6 +14,8 @@ from typing import Any
 import nanoarrow as na  # type: ignore[import-untyped]  # nanoarrow publishes no types
 from nanoarrow import ipc
 
+from ...questions import SqlStream
+
 __all__ = ["Broken", "table", "to_ipc"]
 
 Columns = dict[str, str]
@@ -105,13 +107,18 @@ class _Bounded(io.BytesIO):
         return super().write(piece)
 
 
-def to_ipc(stream: Any, limit: int) -> bytes:
+def to_ipc(result: Any, limit: int) -> SqlStream:
     """An Arrow IPC stream of a result, of at most so many bytes; else `Broken`."""
     out = _Bounded(limit)
+    rows = 0
     try:
         with ipc.StreamWriter.from_writable(out) as writer:
-            writer.serialize_stream(stream)
+            stream = na.c_array_stream(result)
+            for part in stream:
+                writer.write_array(part)
+                rows += len(part)
+            writer.write_stream(stream)  # which has ended: of no rows at all this tells the columns
     except RuntimeError as error:  # nanoarrow's own wraps what the database or the buffer raised
         full = f"the answer is larger than {limit // 2**20} MB; ask for fewer rows or columns at a time"
         raise Broken(full if out.is_full else str(error)) from error
-    return out.getvalue()
+    return SqlStream(out.getvalue(), rows)

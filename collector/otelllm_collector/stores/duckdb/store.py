@@ -16,7 +16,7 @@ import duckdb
 import orjson
 
 from ...config import BadSetting
-from ...questions import BadQuestion, Busy, Page, SpanFilter, SqlAnswer
+from ...questions import BadQuestion, Busy, Page, SpanFilter, SqlAnswer, SqlStream
 from ...retention import KEEP_ALL, Retention
 from ...rows import Batch
 from ...sql import sql
@@ -291,7 +291,7 @@ class DuckDBStore:
             own.abort()
             return SqlAnswer(columns, rows, truncated)
 
-    def sql_arrow(self, query: str, limit: int, timeout_s: float) -> bytes:
+    def sql_arrow(self, query: str, limit: int, timeout_s: float) -> SqlStream:
         """A user's own query as an Arrow IPC stream."""
         with self._cursor() as own, _reading_only(own, query, timeout_s):
             return to_ipc(own.sql(query).limit(limit), ANSWER_LIMIT)
