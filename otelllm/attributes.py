@@ -78,10 +78,7 @@ def attributes(call: Call) -> dict[str, Value]:
         found[semconv.KEY] = call.key
     found.update(reading.attributes)
     _scope(found, call)
-    if call.verdict is not None:
-        found[semconv.VERDICT] = call.verdict
-    if call.decisions and call.policy_version:
-        found[semconv.POLICY_VERSION] = call.policy_version
+    _enforced(found, call)
     return found
 
 
@@ -149,6 +146,23 @@ def _scope(found: dict[str, Value], call: Call) -> None:
         if value is not None:
             found[attribute] = value
     found.update({semconv.TAG + name: value for name, value in scope.tags.items()})
+
+
+def _enforced(found: dict[str, Value], call: Call) -> None:
+    """What the policy did with the call."""
+    if call.verdict is not None:
+        found[semconv.VERDICT] = call.verdict
+    if call.decisions and call.policy_version:
+        found[semconv.POLICY_VERSION] = call.policy_version
+    if not call.attempts:
+        return
+    found[semconv.ATTEMPTS] = len(call.attempts)
+    if call.route_from:
+        found[semconv.ROUTE_FROM] = call.route_from
+    if call.fallback_from:
+        found[semconv.FALLBACK_FROM] = call.fallback_from
+    if waited_s := sum(attempt.waited_s for attempt in call.attempts):
+        found[semconv.WAITED] = waited_s
 
 
 def documents_of(call: Call) -> list[Part]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypedDict
+
+from .attempt import Attempt
 
 __all__ = [
     "NOBODY",
     "Call",
     "Cost",
     "Decision",
+    "End",
     "Ending",
     "Message",
     "Part",
@@ -230,7 +233,7 @@ class Timing:
             self._stride *= 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decision:
     """One rule that changed something, or would have in shadow mode; an `otelllm.decision` span event."""
 
@@ -240,6 +243,10 @@ class Decision:
     outcome: str
     scope: str = ""
     reason: str = ""
+    reserved: float | None = None
+    """In the rule's own unit, and likewise what it was settled on."""
+    settled: float | None = None
+    waited_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -258,6 +265,19 @@ class Call:
     decisions: list[Decision] = field(default_factory=list)
     verdict: str | None = None
     policy_version: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+    """The requests that were let go, as far as a policy steers them; the last one is the one that answered."""
+    route_from: str | None = None
+    """The model that the app asked for, where a rule chose another; likewise the model that failed."""
+    fallback_from: str | None = None
+    served: Literal["provider", "rule", "cache"] = "provider"
+    """Who gave the answer. What the provider did not give used nothing, whatever an SDK writes into it."""
+    on_chunk: list[Callable[[Call, Any], None]] = field(default_factory=list)
+    """Called with each chunk of a stream, once it is read and before the app gets it. MAY raise `Blocked`: the stream
+    ends there, and the app gets that in place of the chunk.
+    """
+    on_end: list[Callable[[Call], None]] = field(default_factory=list)
+    """Called once the call is priced, before its span is written. MUST not block."""
     error: BaseException | None = None
     ending: Ending | None = None
     """Only for streams."""
@@ -268,3 +288,7 @@ class Call:
     """Whether content is read from this call at all."""
     span: Any = None
     """OpenTelemetry's span of it, for what is to be below that; nobody else looks at it."""
+
+
+End = Callable[[Call], None]
+"""Ends a call's record: price, span, metrics. Called exactly once a call."""

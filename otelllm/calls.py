@@ -11,24 +11,19 @@ from copy import copy
 from functools import wraps
 from typing import Any
 
-from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
-from opentelemetry.trace import INVALID_SPAN, set_span_in_context
+from opentelemetry.context import Context, attach, detach, get_current, get_value
 
-from .call import Call
+from .begun import Begun
 from .connection import relay_of
-from .emit import Emitter, Record
-from .enclosing import CALL_OPEN, enclosing
-from .errors import KillSwitchOn
-from .flow import run
-from .generators import AsyncStandIn, StandIn, read_on
-from .hosts import key_hash
-from .http_answers import ASKED_BY
+from .emit import Emitter
+from .enclosing import CALL_OPEN
+from .generators import read_on
 from .managers import Entering
 from .neighbours import as_function, gate, name_once, peel
 from .safely import safely
-from .scope import current
-from .spec import Method, Provider, Selected, Stages
-from .steps import Send, adrive, drive
+from .spec import Method, Provider, Selected
+from .stages import Stages
+from .steps import adrive, drive
 
 __all__ = ["Calls"]
 
@@ -107,7 +102,7 @@ class Calls:
         instance: Any,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-    ) -> _Begun | None:
+    ) -> Begun | None:
         selected = self._select(method, instance, args, kwargs)
         return None if selected is None else self._open(provider, selected, send, instance)
 
@@ -129,11 +124,11 @@ class Calls:
         send: Callable[..., Any],
         instance: Any,
         context: Context | None = None,
-    ) -> _Begun | None:
+    ) -> Begun | None:
         token = None if context is None else attach(context)
         try:
             with safely("beginning a call"):
-                return _Begun(self, provider, selected, send, instance)
+                return Begun(self, provider, selected, send, instance)
             return None
         finally:
             if token is not None:
@@ -181,7 +176,7 @@ class Calls:
             if not self.active:
                 return manager
 
-            def begin(enter: Callable[..., Any]) -> _Begun | None:
+            def begin(enter: Callable[..., Any]) -> Begun | None:
                 return self._begin(provider, method, enter, self_, args, kwargs)
 
             def anew(resource: Any, *args: Any, **kwargs: Any) -> Any:
@@ -295,100 +290,3 @@ class Calls:
             return drive(begun.steps(), lambda step: begun.send(step, args, kwargs))
 
         return function
-
-
-class _Begun:
-    """One call on its way: the record, and how to send it."""
-
-    __slots__ = ("_args", "_asking", "_calls", "_instance", "_original", "_provider", "_record", "_surface", "call")
-
-    def __init__(
-        self, calls: Calls, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any
-    ) -> None:
-        surface, kwargs = selected.surface, selected.kwargs
-        request = surface.read_request(kwargs)
-        endpoint = selected.endpoint or provider.endpoint(instance)
-        self.call = Call(
-            provider=endpoint.provider,
-            operation=surface.operation,
-            request=request,
-            scope=current(),
-            server=(endpoint.address, endpoint.port) if endpoint.address else None,
-        )
-        secret = selected.secret or (provider.api_key(instance) if hasattr(provider, "api_key") else None)
-        self.call.key = key_hash(secret) if secret else None
-        self._record = Record(calls.emitter, self.call)
-        self._calls, self._provider, self._surface = calls, provider, surface
-        self._original, self._instance = original, selected.instance or instance
-        self._args = None if selected.args is None else selected.args(self.call.reading)
-        self._asking: Mapping[str, Any] = {}
-        if calls.asks_usage and request.stream and hasattr(provider, "asking_usage"):
-            self._asking = provider.asking_usage(surface, kwargs)
-            request.asks_usage = bool(self._asking)
-        if (outer := enclosing()) is not None:
-            outer.saw(surface.operation)
-            self.call.reading.attributes.update(outer.attributes)
-        with safely("reading what was sent"):
-            self._record.read_input(surface, kwargs)
-
-    def steps(self) -> Any:
-        """The flow of this call."""
-        return run(self.call, self._provider, self._surface, self._calls.stages(), self._record.end)
-
-    def _ready(self, step: Send) -> Any:
-        """The resource that is called: the app's own, or one whose answer is already here."""
-        if step.answer is None:
-            return self._instance
-        dressed = self._provider.dress(self._instance, self._surface, self.call.request, step.answer)
-        if dressed is None:
-            rule = self.call.decisions[-1].rule if self.call.decisions else ""
-            raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
-        return dressed
-
-    def _as_sent(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`kwargs` with what settings add to the request."""
-        if self._asking:
-            kwargs = {**kwargs, **self._asking}
-        return self._propagated(kwargs) if self._calls.propagates else kwargs
-
-    def _propagated(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`kwargs` with the current trace context among the request's headers, where the SDK takes any."""
-        with safely("propagating the trace context"):
-            from opentelemetry.propagate import inject  # noqa: PLC0415  loads the propagators; only where asked for
-
-            headers: dict[str, str] = {}
-            inject(headers)
-            if headers and (add := getattr(self._provider, "with_headers", None)) is not None:
-                told: Mapping[str, Any] = add(kwargs, headers)
-                return told
-        return kwargs
-
-    def _context(self) -> Context:
-        span = self._record.span
-        context = set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
-        return set_value(ASKED_BY, self.call, context) if getattr(self._provider, "answers", ()) else context
-
-    def led(self, result: Any) -> Any:
-        """`result`; a generator sends at its first read, and has our span as the current one then."""
-        if type(result) is StandIn or type(result) is AsyncStandIn:
-            result.lead = self._context()
-        return result
-
-    # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
-    def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """The provider's own method, with our span as the current one, and only for that long."""
-        instance = self._ready(step)
-        token = attach(self._context())
-        try:
-            return self._original(instance, *(self._args or args), **self._as_sent(kwargs))
-        finally:
-            detach(token)
-
-    async def asend(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """The same, awaited."""
-        instance = self._ready(step)
-        token = attach(self._context())
-        try:
-            return await self._original(instance, *(self._args or args), **self._as_sent(kwargs))
-        finally:
-            detach(token)

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import get_current
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import SpanKind
 
 from . import semconv
 from .adoption import outer_inference, publish
 from .attributes import attributes, documents_of, error_type_of, start_attributes
-from .call import Usage
+from .call import Cost, Usage
 from .capture import Capture, Content
 from .lineage import above
 from .metrics import Instruments
 from .prefixes import prefix_hashes
 from .pricing import cost_of, cost_of_shares
 from .safely import safely
+from .span_events import write_decisions, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from .call import Call, Cost, Value
+    from .call import Call, Value
     from .completion_hook import CompletionHook
     from .events import Events
     from .spec import Surface
 
-__all__ = ["Emitter", "Record", "active", "is_suppressed", "use", "write_error"]
+__all__ = ["Emitter", "Record", "active", "is_suppressed", "use"]
 
 _UNPRICED = frozenset(
     {semconv.FETCH_RESPONSE, semconv.BATCH, semconv.REALTIME, semconv.RETRIEVAL, semconv.INVOKE_AGENT}
@@ -116,11 +117,9 @@ class Record:
         self._theirs = outer_inference(context)
         self.span: Span = trace.INVALID_SPAN
         if self._theirs is None and not is_suppressed():
-            subject = call.request.subject or call.request.model
-            name = f"{call.operation} {subject}" if subject else call.operation
             with safely("starting a span"):  # enforcement goes on without one
                 self.span = emitter.tracer.start_span(
-                    name,
+                    _name(call),
                     context=context,
                     kind=SpanKind.CLIENT,
                     attributes=start_attributes(call),
@@ -176,10 +175,13 @@ class Record:
         try:
             call.provider = call.reading.provider or call.provider
             call.server = call.reading.server or call.server
-            if call.verdict == "block":
-                call.reading.usage = None  # a static answer used nothing, whatever an SDK writes into it
+            if call.served != "provider":
+                call.reading.usage = None  # it used nothing, whatever an SDK writes into it
             with safely("pricing a call"):
                 self._price()
+            for told in call.on_end:
+                with safely("telling that a call ended"):
+                    told(call)
             if self._lineage.totals is not None:
                 self._lineage.totals.add(call.reading.usage, call.cost)
             failed = self._error_type()
@@ -208,10 +210,13 @@ class Record:
         if reading.cost is not None and reading.cost.status == "cached":
             call.cost = reading.cost
             return
+        if call.served == "cache":
+            call.cost = Cost("cached", 0.0)
+            return
         unused = call.timing.first_chunk is None and (call.error is not None or call.verdict == "block")
         if reading.usage is None and unused:
             return  # refused or failed before anything was used: there is nothing to price
-        if call.request.counted and call.verdict != "block":
+        if call.request.counted and call.served == "provider":
             reading.usage = reading.usage or Usage()
             reading.usage.other = {**call.request.counted, **(reading.usage.other or {})}
         if reading.shares is not None:
@@ -263,8 +268,9 @@ class Record:
     def _write(self, failed: str | None) -> None:
         call, span = self.call, self.span
         found = attributes(call)
-        if call.reading.provider or call.reading.server:
+        if call.reading.provider or call.reading.server or call.route_from or call.fallback_from:
             found.update(start_attributes(call))
+            span.update_name(_name(call))
         found.update(self._told_above())
         if failed:
             found[semconv.ERROR_TYPE] = failed
@@ -281,14 +287,7 @@ class Record:
         if self._emitter.hook is not None and content is not None and content.attributes:
             with safely("calling the completion hook"):
                 self._emitter.hook.complete(content.attributes, span)
-        for decision in call.decisions:
-            span.add_event(
-                semconv.EVENT_DECISION,
-                {
-                    "stage": decision.stage, "rule": decision.rule, "mode": decision.mode,
-                    "outcome": decision.outcome, "scope": decision.scope, "reason": decision.reason,
-                },
-            )  # fmt: skip
+        write_decisions(span, call)
         if failed:
             write_error(span, call.error, failed, call.reading.error_message, self._emitter.capture)
         if self._emitter.events is not None and self._emitter.events.writes_details:
@@ -296,23 +295,6 @@ class Record:
             self._emitter.events.details(call, span, {**start_attributes(call), **found}, shown)
 
 
-def write_error(span: Span, error: BaseException | None, failed: str, message: str | None, capture: Capture) -> None:
-    """The error's event and status. Its message and stack trace are content: providers' 401 texts repeat the key."""
-    told: dict[str, str] = {}
-    description = None
-    if error is not None:
-        kind = type(error)
-        told[semconv.EXCEPTION_TYPE] = f"{kind.__module__}.{kind.__qualname__}"
-    if capture.mode != "off":
-        content = Content(capture)
-        description = content.text(str(error) if error is not None else message or failed)
-        if description:
-            told[semconv.EXCEPTION_MESSAGE] = description
-        if error is not None and error.__traceback__ is not None:
-            import traceback  # noqa: PLC0415  only where something failed and content is kept
-
-            stack = content.text("".join(traceback.format_exception(error)))
-            if stack:
-                told[semconv.EXCEPTION_STACKTRACE] = stack
-    span.add_event(semconv.EVENT_EXCEPTION, {semconv.ERROR_TYPE: failed, **told})
-    span.set_status(StatusCode.ERROR, description)
+def _name(call: Call) -> str:
+    subject = call.request.subject or call.request.model
+    return f"{call.operation} {subject}" if subject else call.operation

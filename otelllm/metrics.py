@@ -68,6 +68,12 @@ class Instruments:
                                (semconv.METRIC_MCP_SERVER_DURATION, "receiver"))
         }  # fmt: skip
         self._cost = meter.create_counter(semconv.METRIC_COST, unit="USD", description="Cost of GenAI operations.")
+        self._attempts = meter.create_counter(
+            semconv.METRIC_ATTEMPTS, unit="{attempt}", description="Requests let go to a provider, by how they ended."
+        )
+        self._decisions = meter.create_counter(
+            semconv.METRIC_DECISIONS, unit="{decision}", description="What rules of the policy decided on calls."
+        )
         self._known: dict[tuple[object, ...], _Sets] = {}
 
     def record(self, call: Call, error_type: str | None) -> None:
@@ -88,6 +94,18 @@ class Instruments:
                 self._tokens.record(usage.output, of_output)
         if call.cost is not None and call.cost.usd:
             self._cost.add(call.cost.usd, spent)
+        if call.decisions or call.attempts:
+            self._record_rules(call)
+
+    def _record_rules(self, call: Call) -> None:
+        """What the policy did: by rule, never by whom it counted (cardinality)."""
+        for decision in call.decisions:
+            told = {name: getattr(decision, name) for name in ("stage", "rule", "mode", "outcome")}
+            self._decisions.add(1, told)
+        of_provider = {semconv.PROVIDER: call.provider}
+        for attempt in call.attempts:
+            outcome = "ok" if attempt.failure is None else attempt.failure.kind
+            self._attempts.add(1, {**of_provider, "outcome": outcome})
 
     def record_cost(self, call: Call, error_type: str | None) -> None:
         """What a call cost: all that we count of one whose span, and whose other metrics, are somebody else's."""

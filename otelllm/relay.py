@@ -14,11 +14,12 @@ from time import perf_counter_ns as now
 from types import FrameType
 from typing import Any
 
-from .call import Call, Ending
+from .call import Call, End, Ending
+from .errors import Blocked
 from .estimate import OF_TEXT, fill_usage
 from .fields import decoded
 from .safely import safely, swallow
-from .spec import End, Provider, Surface
+from .spec import Provider, Surface
 
 __all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "is_cancellation", "is_unawaited", "tap"]
 
@@ -109,13 +110,13 @@ class Relay:
             self.surface.finish(call.reading, call.captures)
         if ending == "complete" and self.tapped and _is_cut(call):
             call.reading.error_type = "incomplete"
-        if call.verdict != "block":  # a static answer uses nothing
+        if call.served == "provider":
             with safely("estimating usage"):
                 fill_usage(call)
         if call.request.stream:
             call.ending = "broken" if call.reading.error_type and ending == "complete" else ending
         call.error = error
-        if error is not None:
+        if error is not None and ending != "blocked":
             with safely("reading an error"):
                 self.provider.read_error(call.reading, error, self.surface, call.captures)
         with safely("ending a call"):
@@ -139,6 +140,25 @@ class Relay:
                 raise
             delta = 0
         call.timing.saw(at, delta)
+        if call.on_chunk:
+            self._show(chunk)
+
+    def _show(self, chunk: Any) -> None:
+        """Let whoever watches the call see `chunk`; a refusal ends the stream here, before the app gets it."""
+        for watch in self.call.on_chunk:
+            try:
+                watch(self.call, chunk)
+            except Blocked as refusal:
+                self.refuse(refusal)
+                raise
+            except Exception as error:
+                if not swallow("watching a chunk", error):
+                    raise
+
+    def refuse(self, refusal: Blocked) -> None:
+        """A rule ends the stream in its middle: what had come was asked for, and is paid."""
+        self.call.verdict = "block"
+        self.end("blocked", refusal)
 
     def is_hidden(self, chunk: Any) -> bool:
         """Whether `chunk` only answers what we asked, and the app did not."""
@@ -226,7 +246,11 @@ class Tap:
         except BaseException as error:
             relay.stop(error)
             raise
-        relay.keep(chunk)
+        try:
+            relay.keep(chunk)
+        except Blocked:
+            self._source.close()
+            raise
         return chunk
 
     def close(self) -> None:
@@ -262,7 +286,11 @@ class AsyncTap:
         except BaseException as error:
             relay.stop(error)
             raise
-        relay.keep(chunk)
+        try:
+            relay.keep(chunk)
+        except Blocked:
+            await self._source.aclose()
+            raise
         return chunk
 
     async def aclose(self) -> None:

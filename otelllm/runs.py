@@ -20,6 +20,7 @@ from .capture import Content
 from .lineage import Lineage, Totals, above, below
 from .safely import safely
 from .scope import current as current_scope
+from .span_events import write_error
 
 __all__ = ["IN_RETRIEVAL", "Keeper", "Run", "Runs", "claimed_tool", "end_all", "forget_parents", "keep"]
 
@@ -220,7 +221,7 @@ class Run:
         if self.span.is_recording():
             self.span.set_attributes(found)
             if failed:
-                emit.write_error(self.span, error, failed, None, emitter.capture)
+                write_error(self.span, error, failed, None, emitter.capture)
         if emitter.instruments is not None:
             shared: dict[str, Value] = {semconv.OPERATION: self.operation}
             if self.name and (named := _NAMED.get(self.operation)) is not None:

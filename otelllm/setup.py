@@ -15,13 +15,14 @@ from .calls import Calls
 from .capture import Capture
 from .config import CaptureMode, Settings
 from .emit import Emitter
+from .enforcement import Enforcement
 from .errors import BadConfig, Blocked
 from .events import Events
 from .metrics import Instruments
 from .patch import Binding, Patch
 from .policy import Policy, Watched, from_mapping, load
 from .relay import end_all
-from .spec import Stages
+from .stages import Stages
 from .telemetry import EXIT_SECONDS, Telemetry
 
 if TYPE_CHECKING:
@@ -44,10 +45,17 @@ class _Running:
 
     patch: Patch
     telemetry: Telemetry
-    stages: Stages
     policy: Policy
+    enforcement: Enforcement = field(default_factory=Enforcement)
+    stages: Stages = field(init=False)
     watched: Watched | None = None
-    undone: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.follow(self.policy)
+
+    def follow(self, policy: Policy) -> None:
+        """Let `policy` be in force from the next call on."""
+        self.stages, self.policy = self.enforcement.stages(policy), policy
 
 
 def instrument(  # noqa: PLR0913  all optional, all by name
@@ -104,7 +112,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             asks_usage=settings.include_usage if include_usage is None else include_usage,
         )
         patch = Patch(providers.installed(), frameworks.installed(), calls)
-        _running = _Running(patch, telemetry, rules.stages(), rules)
+        _running = _Running(patch, telemetry, rules)
         _watch(rules)
         emit.use(emitter)
         patch.apply()
@@ -125,6 +133,7 @@ def uninstrument() -> None:
             running.watched.stop()
         end_all()
         runs.end_all()
+        running.enforcement.close()
         running.telemetry.shutdown()
         if (store := blobs.kept_in()) is not None:
             store.flush(EXIT_SECONDS)
@@ -209,7 +218,7 @@ def _watch(policy: Policy) -> None:
     def changed(new: Policy) -> None:
         if _running is running:
             new = new.with_kill(config.read().kill)
-            running.stages, running.policy = new.stages(), new
+            running.follow(new)
             log.info("otelllm policy %s is in force (version %s)", new.path, new.version)
 
     running.watched = Watched(policy.path, changed, lambda error: log.error("otelllm keeps its old policy: %s", error))

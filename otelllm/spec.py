@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from .call import Call, Reading, Request
-from .steps import Steps
+from .attempt import Failure, Target
+from .call import Reading, Request
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,7 +24,6 @@ __all__ = [
     "Provider",
     "Received",
     "Selected",
-    "Stage",
     "Surface",
     "Wrapper",
 ]
@@ -39,8 +38,9 @@ class Surface(Protocol):
     None of them may change or consume what it is given. Each may raise on input that it does not understand: the
     caller guards it. `body` and `chunk` are the SDK's own objects, or dicts wrapped to look like them.
 
-    It may also have `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes,
-    and streamed sounds piece by piece).
+    It may also have `limit_output(kwargs, tokens)`, which gives the argument that limits the answer to so many tokens,
+    under the name that this request needs (`max_tokens` where there is none); and `takes_bytes = True` (its answers may
+    be sounds or plain texts: raw ones are handed over as bytes, and streamed sounds piece by piece).
     """
 
     operation: str
@@ -210,6 +210,16 @@ class Provider(Protocol):
         None where the surface can't say a text.
         """
 
+    def aim(self, instance: Any, target: Target) -> Any:
+        """A resource like `instance` that sends to `target` (its `base_url` and `key`, where it has them), once: the
+        SDK's own retries are off. MUST share the app's HTTP client. May be left out, where an SDK can't.
+        """
+
+    def failure(self, error: BaseException) -> Failure | None:
+        """How the provider refused or failed, where the SDK's exception says it in a way of its own (see failures);
+        None where it does not. May be left out.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
@@ -243,27 +253,3 @@ class Framework(Protocol):
     newest: str
     """As a provider's."""
     hooks: tuple[Wrapper | Hook, ...]
-
-
-class Stage(Protocol):
-    """One step of the flow that may refuse, wait or answer. Returns a static answer's text, or None to go on.
-
-    MUST raise nothing but `otelllm.Blocked` for a refusal; everything else that it raises is handled by its own rules.
-    """
-
-    def __call__(self, call: Call) -> Steps[str | None]:
-        """Look at `call`, before anything is sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The stages that a policy asks for, in the flow's fixed order; an empty one costs nothing."""
-
-    resolve: tuple[Stage, ...] = ()
-    """Scope and kill switch."""
-    version: str = ""
-    """The policy's version: on the span of each call that a rule decided on."""
-
-
-End = Callable[[Call], None]
-"""Ends a call's record: price, span, metrics. Called exactly once a call."""

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from .attempt import Target
+
 __all__ = ["Io", "Send", "Step", "Steps", "Wait", "adrive", "drive"]
 
 T = TypeVar("T")
@@ -29,9 +31,12 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The provider's own call, or a static `answer` in its shape in place of it."""
+    """The provider's own call; or, in place of it, a static `answer` in its shape, or one that a cache had `stored`."""
 
     answer: str | None = None
+    stored: Any = None
+    target: Target | None = None
+    """Where a policy steers the call; None where it does not, and the SDK's own retries stay on."""
 
 
 Step = Wait | Io | Send

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from ..call import Call, Decision
-from ..errors import KillSwitchOn
+from ..errors import BadConfig, KillSwitchOn
+from ..steps import Steps
+from . import values
+from .match import WrongWhen, compile_when
+from .values import Keys, RuleMode
 
-__all__ = ["KillRule", "KillSwitch", "RuleMode"]
-
-RuleMode = Literal["off", "shadow", "enforce"]
-"""Not asked at all; only recorded what would have happened; enforced."""
+__all__ = ["KillRule", "KillSwitch", "read", "read_text"]
 
 STAGE = "kill_switch"
 
@@ -28,6 +28,33 @@ class KillRule:
     mode: RuleMode = "enforce"
     answer: str | None = None
     """What the app gets instead of an error."""
+
+
+def read(value: object, path: Keys, number: int) -> KillRule:
+    """One rule of [[kill]]."""
+    rule = values.table(value, path, ("name", "mode", "when", "answer"))
+    match = values.when(rule, path)
+    answer = values.text(rule["answer"], (*path, "answer")) if "answer" in rule else None
+    return KillRule(values.name(rule, path, number), match.applies, match.scope, values.mode(rule, path), answer)
+
+
+def read_text(said: str) -> tuple[KillRule, ...]:
+    """The switches of a text such as "feature:support,model:gpt-4o*" or "all" (OTELLLM_KILL)."""
+    return tuple(_switch(entry.strip()) for entry in said.split(",") if entry.strip())
+
+
+def _switch(entry: str) -> KillRule:
+    """One switch: "all", or KEY:VALUE."""
+    if entry == "all":
+        return KillRule("OTELLLM_KILL all", lambda _: True, "all")
+    key, colon, value = entry.partition(":")
+    if not colon:
+        raise BadConfig(f"OTELLLM_KILL: {entry!r} is no switch; write KEY:VALUE, such as feature:support, or all")
+    try:
+        match = compile_when({key.strip(): value.strip()})
+    except WrongWhen as error:
+        raise BadConfig(f"OTELLLM_KILL: {error}") from error
+    return KillRule(f"OTELLLM_KILL {entry}", match.applies, match.scope)
 
 
 class KillSwitch:
@@ -56,3 +83,8 @@ class KillSwitch:
                 )
             return rule.answer
         return None
+
+    def __call__(self, call: Call) -> Steps[str | None]:
+        """As a stage of the flow."""
+        return self.decide(call)
+        yield  # type: ignore[unreachable]  # a stage is a generator; this one never waits

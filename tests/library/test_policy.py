@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from otelllm.call import Call, Request, Scope
+from otelllm.enforcement import Enforcement
 from otelllm.errors import BadConfig, KillSwitchOn
 from otelllm.file_watcher import POLL_S, FileWatcher
 from otelllm.policy import LATER, CaptureRules, Policy, Watched, from_mapping, load, parse
@@ -71,7 +72,7 @@ def test_the_same_keys_as_a_mapping_make_the_same_policy():
 
 def test_nothing_said_is_a_policy_too():
     assert parse("", "x").capture == Policy().capture == CaptureRules(None, 65_536, 1 << 20)
-    assert Policy().stages().resolve == ()
+    assert Enforcement().stages(Policy()).resolve == ()
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_switches_of_the_environment_are_asked_before_the_files():
         "kill 2",
     ]
     assert policy.version != parse(GOOD, "x").version
-    (stage,) = policy.stages().resolve
+    (stage,) = Enforcement().stages(policy).resolve
     with pytest.raises(KillSwitchOn, match="'OTELLLM_KILL feature:support' is on for feature=support"):
         drive(stage(call(feature="support")), lambda _: None)
 
@@ -223,7 +224,7 @@ def test_a_wrong_switch_is_refused(text, says):
 
 
 def test_the_stage_gives_the_answer_or_goes_on():
-    (stage,) = parse(GOOD, "x").stages().resolve
+    (stage,) = Enforcement().stages(parse(GOOD, "x")).resolve
     assert drive(stage(call(feature="support")), lambda _: None) == "Back soon."
     assert drive(stage(call(feature="search")), lambda _: None) is None
 

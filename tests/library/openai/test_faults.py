@@ -97,8 +97,8 @@ HOOKS = {
     # What fails before there is a span leaves none; everything later leaves one a call.
     "{place}.read_request": 0,
     f"{OPENAI}:_OpenAI.endpoint": 0,
-    "otelllm.calls:Record": 0,
-    "otelllm.calls:current": 0,
+    "otelllm.begun:Record": 0,
+    "otelllm.begun:current": 0,
     "{place}.read_input": CALLS,
     "{place}.read_response": CALLS,
     "{place}.fold_chunk": CALLS,

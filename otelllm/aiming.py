@@ -1,0 +1,42 @@
+"""How an attempt is sent where a policy steers it: to another model or place, with another key, once and not again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .attempt import Target
+from .spec import Surface
+from .stages import Asked
+
+__all__ = ["aimed"]
+
+
+def aimed(asked: Asked, kwargs: Mapping[str, Any], target: Target) -> tuple[Any, Mapping[str, Any]]:
+    """The resource to call in place of the app's, one that does not retry by itself, and what to call it with.
+
+    `kwargs` are those of the method that sends: the app's own, or a manager's request.
+    """
+    aim = getattr(asked.provider, "aim", None)
+    instance = asked.instance if aim is None else aim(asked.instance, target)
+    return instance, _steered(asked.surface, kwargs, target)
+
+
+def _steered(surface: Surface, kwargs: Mapping[str, Any], target: Target) -> Mapping[str, Any]:
+    changes: dict[str, Any] = {}
+    if target.model is not None:
+        changes["model"] = target.model
+    if target.max_tokens is not None:
+        changes.update(limit_output(surface, kwargs, target.max_tokens))
+    if not changes:
+        return kwargs
+    body = kwargs.get("body")
+    if isinstance(body, Mapping) and "model" in body:  # a manager's request, made up by now
+        return {**kwargs, "body": {**body, **changes}}
+    return {**kwargs, **changes}
+
+
+def limit_output(surface: Surface, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
+    """The argument that limits an answer to `tokens`, under the name that the surface has for it."""
+    limit = getattr(surface, "limit_output", None)
+    return {"max_tokens": tokens} if limit is None else limit(kwargs, tokens)

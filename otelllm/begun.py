@@ -1,0 +1,135 @@
+"""One call on its way: its record, what the app asked, and how it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from opentelemetry.context import Context, attach, detach, set_value
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
+
+from .aiming import aimed
+from .call import Call
+from .emit import Emitter, Record
+from .enclosing import CALL_OPEN, enclosing
+from .errors import KillSwitchOn
+from .flow import run
+from .generators import AsyncStandIn, StandIn
+from .hosts import key_hash
+from .http_answers import ASKED_BY
+from .safely import safely
+from .scope import current
+from .spec import Provider, Selected
+from .stages import Asked, Stages
+from .steps import Send
+
+__all__ = ["Begun", "Settings"]
+
+
+class Settings(Protocol):
+    """What all calls of one `instrument()` share."""
+
+    emitter: Emitter
+    stages: Callable[[], Stages]
+    propagates: bool
+    asks_usage: bool
+
+
+class Begun:
+    """One call on its way: the record, and how to send it."""
+
+    __slots__ = ("_args", "_asked", "_asking", "_original", "_record", "_settings", "call")
+
+    def __init__(
+        self, settings: Settings, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any
+    ) -> None:
+        surface, kwargs = selected.surface, selected.kwargs
+        request = surface.read_request(kwargs)
+        endpoint = selected.endpoint or provider.endpoint(instance)
+        self.call = Call(
+            provider=endpoint.provider,
+            operation=surface.operation,
+            request=request,
+            scope=current(),
+            server=(endpoint.address, endpoint.port) if endpoint.address else None,
+        )
+        secret = selected.secret or (provider.api_key(instance) if hasattr(provider, "api_key") else None)
+        self.call.key = key_hash(secret) if secret else None
+        self._record = Record(settings.emitter, self.call)
+        self._settings, self._original = settings, original
+        self._asked = Asked(provider, surface, selected.instance or instance, kwargs)
+        self._args = None if selected.args is None else selected.args(self.call.reading)
+        self._asking: Mapping[str, Any] = {}
+        if settings.asks_usage and request.stream and hasattr(provider, "asking_usage"):
+            self._asking = provider.asking_usage(surface, kwargs)
+            request.asks_usage = bool(self._asking)
+        if (outer := enclosing()) is not None:
+            outer.saw(surface.operation)
+            self.call.reading.attributes.update(outer.attributes)
+        with safely("reading what was sent"):
+            self._record.read_input(surface, kwargs)
+
+    def steps(self) -> Any:
+        """The flow of this call."""
+        return run(self.call, self._asked, self._settings.stages(), self._record.end)
+
+    def _ready(self, step: Send, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
+        """The resource that is called, and with what: the app's own, a steered one, or one whose answer is here."""
+        instance = self._asked.instance
+        if step.answer is not None:
+            return self._dressed(step.answer), kwargs
+        if step.target is not None:
+            instance, kwargs = aimed(self._asked, kwargs, step.target)
+        if self._asking:
+            kwargs = {**kwargs, **self._asking}
+        return instance, self._propagated(kwargs) if self._settings.propagates else kwargs
+
+    def _dressed(self, answer: str) -> Any:
+        provider, surface, instance, _ = self._asked
+        dressed = provider.dress(instance, surface, self.call.request, answer)
+        if dressed is None:
+            rule = self.call.decisions[-1].rule if self.call.decisions else ""
+            raise KillSwitchOn(f"{self.call.operation} is switched off, and has no text to answer with", rule=rule)
+        return dressed
+
+    def _propagated(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`kwargs` with the current trace context among the request's headers, where the SDK takes any."""
+        with safely("propagating the trace context"):
+            from opentelemetry.propagate import inject  # noqa: PLC0415  loads the propagators; only where asked for
+
+            headers: dict[str, str] = {}
+            inject(headers)
+            if headers and (add := getattr(self._asked.provider, "with_headers", None)) is not None:
+                told: Mapping[str, Any] = add(kwargs, headers)
+                return told
+        return kwargs
+
+    def _context(self) -> Context:
+        span = self._record.span
+        context = set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
+        return set_value(ASKED_BY, self.call, context) if getattr(self._asked.provider, "answers", ()) else context
+
+    def led(self, result: Any) -> Any:
+        """`result`; a generator sends at its first read, and has our span as the current one then."""
+        if type(result) is StandIn or type(result) is AsyncStandIn:
+            result.lead = self._context()
+        return result
+
+    # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
+    def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The provider's own method, with our span as the current one, and only for that long."""
+        token = attach(self._context())
+        try:
+            instance, kwargs = self._ready(step, kwargs)
+            return self._original(instance, *(self._args or args), **kwargs)
+        finally:
+            detach(token)
+
+    async def asend(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The same, awaited."""
+        token = attach(self._context())
+        try:
+            instance, kwargs = self._ready(step, kwargs)
+            return await self._original(instance, *(self._args or args), **kwargs)
+        finally:
+            detach(token)

@@ -1,0 +1,114 @@
+"""How a provider refused or failed, told from the SDK's own exception: what retries, fallbacks and limits go by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+from .attempt import Failure, FailureKind
+from .fields import field
+from .http_clients import is_timeout
+from .spec import Provider
+
+__all__ = ["failure_of", "headers_of", "retry_after_s"]
+
+_CONNECTION = re.compile(r"Connect|Connection|RemoteProtocol|ReadError|WriteError|NetworkError|EndpointConnection")
+# Words of the providers' error codes and messages; a code says it surely, a message where there is none.
+_TOO_LONG = re.compile(
+    r"context_length|context length|context window|prompt is too long|too many (?:input )?tokens|input is too long"
+    r"|exceeds the maximum number of tokens",
+    re.IGNORECASE,
+)
+_POLICY = re.compile(r"content_filter|content_policy|content management policy|ResponsibleAI|safety", re.IGNORECASE)
+_SPENT = re.compile(
+    r"insufficient_quota|billing|credit balance|spend(?:ing)? (?:cap|limit)|exceeded your current quota", re.IGNORECASE
+)
+_LONGEST = 2_000
+"""Characters of an error's text that are looked through."""
+
+
+def failure_of(provider: Provider, error: BaseException) -> Failure:
+    """What `error`, raised by the SDK of `provider`, says. A provider's file knows better where it has `failure`."""
+    own = getattr(provider, "failure", None)
+    if own is not None and (found := own(error)) is not None:
+        return found  # type: ignore[no-any-return]  # an optional method of the protocol
+    status = _status(error)
+    wait_s = retry_after_s(headers_of(error))
+    return Failure(_kind(error, status), status, wait_s)
+
+
+def _kind(error: BaseException, status: int | None) -> FailureKind:
+    if is_timeout(error) or isinstance(error, TimeoutError) or status in {408, 504}:
+        return "timeout"
+    if status is None:
+        lost = isinstance(error, ConnectionError) or any(
+            _CONNECTION.search(one.__name__) for one in type(error).__mro__
+        )
+        return "connection" if lost else "other"
+    if status >= 500:
+        return "5xx"
+    said = f"{_code(error)} {str(error)[:_LONGEST]}"
+    if status == 402 or _SPENT.search(said):
+        return "spend_cap"
+    if status == 429:
+        return "429"
+    if _TOO_LONG.search(said):
+        return "context_length"
+    return "content_policy" if _POLICY.search(said) else "other"
+
+
+def _code(error: BaseException) -> str:
+    body = getattr(error, "body", None)
+    inner = field(body, "error") or body
+    found = (getattr(error, "code", None), getattr(error, "type", None), field(inner, "code"), field(inner, "type"))
+    return " ".join(str(word) for word in found if isinstance(word, str))
+
+
+def _status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)
+    for found in (
+        getattr(error, "status_code", None),
+        getattr(response, "status_code", None),
+        field(field(response, "ResponseMetadata"), "HTTPStatusCode"),  # botocore's
+        getattr(error, "code", None),
+    ):
+        if isinstance(found, int) and not isinstance(found, bool) and 100 <= found < 600:
+            return found
+    return None
+
+
+def headers_of(error: BaseException) -> Mapping[str, str]:
+    """The headers of the response that an SDK's exception carries; empty where it carries none."""
+    response = getattr(error, "response", None)
+    for found in (
+        getattr(response, "headers", None),
+        field(field(response, "ResponseMetadata"), "HTTPHeaders"),
+        getattr(error, "headers", None),
+    ):
+        if isinstance(found, Mapping):
+            return found
+    return {}
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """How long a response asks to wait: `retry-after-ms`, or `retry-after` in seconds or as an HTTP date (RFC 9110)."""
+    if (ms := _number(headers.get("retry-after-ms"))) is not None:
+        return ms / 1000
+    said = headers.get("retry-after")
+    if said is None or (seconds := _number(said)) is not None:
+        return None if said is None else seconds
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+    except ValueError:
+        return None
+
+
+def _number(said: Any) -> float | None:
+    try:
+        found = float(said)
+    except (TypeError, ValueError):
+        return None
+    return found if 0 <= found < float("inf") else None
