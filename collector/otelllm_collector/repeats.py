@@ -2,6 +2,10 @@
 
 Both say what was used; summed, every such call would cost twice. The inner one counts, for it is next to the provider,
 unless only the outer one knows what was used.
+
+Logfire writes a stream as two spans beside each other: the request, which is no call and has ended before the first
+chunk, and when the stream is over a log of no length with all that was used, as the request's sibling. The SDK's own
+span of the same call is the request's child. Where the request is a root, its log is a trace of its own.
 """
 
 from __future__ import annotations
@@ -9,12 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from otelllm import semconv
+
 from .questions import MODEL_CALLS
 
-__all__ = ["CallLike", "may_repeat", "repeated"]
+__all__ = ["CallLike", "has_request_above", "is_request_of_stream", "may_repeat", "repeated"]
 
 _FAR = 32
 """How many spans up a call is looked for that this one could be."""
+
+_REQUEST_ENDS, _LOG_BEGINS = "!r}", "streaming response from "
+"""Names of Logfire's are the templates of its texts: "Message with {request_data[model]!r}"."""
+_LOG_WITHIN_NS = 2_000_000_000
+"""From the end of the SDK's span to the log of the same stream: they end together."""
 
 
 class CallLike(Protocol):
@@ -23,6 +34,7 @@ class CallLike(Protocol):
     trace_id: bytes
     span_id: int
     parent_span_id: int | None
+    name: str
     start_ns: int
     end_ns: int
     operation: str | None
@@ -31,11 +43,24 @@ class CallLike(Protocol):
     response_id: str | None
     input_tokens: int | None
     output_tokens: int | None
+    ttft_s: float | None
+    first_chunk_s: float | None
 
 
 def may_repeat(span: CallLike) -> bool:
     """Whether `span` could be one of two: a call of a model."""
     return span.operation in MODEL_CALLS
+
+
+def is_request_of_stream(span: CallLike) -> bool:
+    """Whether it is Logfire's request of a stream, of which a log tells what was used."""
+    return span.operation == semconv.TASK and span.name.endswith(_REQUEST_ENDS)
+
+
+def has_request_above(span: CallLike) -> bool:
+    """Whether `span` is a streamed call that stands below another span, which may be such a request."""
+    has_streamed = span.ttft_s is not None or span.first_chunk_s is not None
+    return has_streamed and span.parent_span_id is not None and may_repeat(span)
 
 
 def repeated(trace: Iterable[CallLike]) -> set[int]:
@@ -55,7 +80,36 @@ def repeated(trace: Iterable[CallLike]) -> set[int]:
             found.add(span_id)
         else:
             found.update(span.span_id for span in same)
+    return found | _logged(spans)
+
+
+def _logged(spans: Mapping[int, CallLike]) -> set[int]:
+    """Of streams that a log tells of once more either that or the SDK's own span."""
+    requests = {span.span_id: span for span in spans.values() if is_request_of_stream(span)}
+    streams = [span for span in spans.values() if span.parent_span_id in requests and has_request_above(span)]
+    found: set[int] = set()
+    beside: list[tuple[int, CallLike, CallLike]] = []
+    for stream in streams:
+        request = requests[stream.parent_span_id or 0]
+        if request.parent_span_id is None:
+            found.add(stream.span_id)
+            continue
+        for log in spans.values():
+            if log.parent_span_id == request.parent_span_id and log.name.startswith(_LOG_BEGINS) and may_repeat(log):
+                apart_ns = abs(log.start_ns - stream.end_ns)
+                if apart_ns <= _LOG_WITHIN_NS and _says_the_same(stream, log):
+                    beside.append((apart_ns, stream, log))
+    taken: set[int] = set()
+    for _, stream, log in sorted(beside, key=lambda one: (one[0], one[1].span_id, one[2].span_id)):
+        if taken.isdisjoint((stream.span_id, log.span_id)):
+            taken.update((stream.span_id, log.span_id))
+            found.add(log.span_id if _knows_usage(stream) or not _knows_usage(log) else stream.span_id)
     return found
+
+
+def _says_the_same(one: CallLike, other: CallLike) -> bool:
+    used = [(span.input_tokens, span.output_tokens) for span in (one, other) if _knows_usage(span)]
+    return len(set(used)) < 2 and bool(_models(one) & _models(other))
 
 
 def _call_above(span: CallLike, spans: Mapping[int, CallLike]) -> CallLike | None:

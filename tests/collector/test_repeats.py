@@ -11,9 +11,9 @@ S = 10**9
 
 
 def _span(span_id: int, parent: int | None, start: int, end: int, **more: Any) -> SpanRow:
-    given = {"operation": "chat", "request_model": "gpt-4o", "input_tokens": 100, **more}
+    given = {"name": "x", "operation": "chat", "request_model": "gpt-4o", "input_tokens": 100, **more}
     return SpanRow(
-        trace_id=bytes(16), span_id=span_id, parent_span_id=parent, name="x", kind="client", start_ns=start * S,
+        trace_id=bytes(16), span_id=span_id, parent_span_id=parent, kind="client", start_ns=start * S,
         end_ns=end * S, resource_id=1, scope_id=1, received_ns=0, **given,
     )  # fmt: skip
 
@@ -56,6 +56,38 @@ def test_where_only_the_outer_one_knows_what_was_used_it_counts() -> None:
 def test_three_in_one() -> None:
     """A framework over a gateway's client over the SDK: the innermost counts."""
     assert repeated([_span(1, None, 0, 9), _span(2, 1, 1, 8), _span(3, 2, 2, 7)]) == {1, 2}
+
+
+REQUEST = "Message with {request_data[model]!r}"
+LOG = "streaming response from {request_data[model]!r} took {duration:.2f}s"
+
+
+def _stream(parent: int | None, start: int, **more: Any) -> list[SpanRow]:
+    """Logfire's request, the SDK's own span below it, and Logfire's log beside it."""
+    first = 10 * start
+    request = _span(first + 1, parent, start, start, name=REQUEST, operation="task", input_tokens=None)
+    inner = _span(first + 2, request.span_id, start, start + 5, first_chunk_s=0.1, **more)
+    log = _span(first + 3, parent, start + 5, start + 5, name=LOG)
+    return [request, inner, log]
+
+
+def test_logfires_log_of_a_stream_is_the_sdks_call_again() -> None:
+    assert repeated([*_stream(99, 10), *_stream(99, 12)]) == {103, 123}
+    assert repeated(_stream(99, 10, input_tokens=None)) == {102}, "only the log knows what was used"
+    assert repeated(_stream(99, 10, input_tokens=7)) == set(), "another call"
+
+
+def test_where_the_log_is_a_trace_of_its_own_it_alone_counts() -> None:
+    request, inner, log = _stream(None, 10)
+    assert repeated([request, inner]) == {102}
+    assert repeated([log]) == set()
+
+
+def test_a_log_without_the_sdks_span_counts() -> None:
+    request, inner, log = _stream(99, 10)
+    assert repeated([request, log]) == set()
+    inner.end_ns += 60 * S
+    assert repeated([request, inner, log]) == set(), "it ended long after"
 
 
 def test_agents_and_loops_are_let_alone() -> None:

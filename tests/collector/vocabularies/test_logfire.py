@@ -127,7 +127,7 @@ def test_a_stream_is_counted_once() -> None:
     assert (trace.calls, trace.errors, trace.unpriced_calls) == (8, 1, 0)
     assert (trace.input_tokens, trace.output_tokens, trace.cache_read_tokens) == (507, 150, 200)
     assert trace.cost_usd == pytest.approx(5 * 0.0005 + 1.4e-07)
-    # The SDK's own span of the stream is the same call again, which one span alone does not tell.
+    # The SDK's own span of the stream is the same call again, which one span does not tell (test_counted_once).
     theirs = [one.row for one in stored("logfire-anthropic") if one.row.name != "anthropic.messages.create"]
     (trace,) = summarise(theirs).values()
     assert (trace.calls, trace.input_tokens, trace.output_tokens, trace.cache_read_tokens) == (3, 375, 90, 120)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from ...enrich import merge, summarise
-from ...repeats import may_repeat, repeated
+from ...repeats import has_request_above, is_request_of_stream, may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
 from .mirror import Mirror
@@ -181,15 +181,18 @@ class Writing:
         """Note which spans are the same call as another; the traces of which stored spans changed by that."""
         traces: dict[bytes, list[Any]] = {}
         calls: Counter[bytes] = Counter()
+        least: dict[bytes, int] = {}
         for row in rows:
             traces.setdefault(row.trace_id, []).append(row)
-            if may_repeat(row):
-                calls[row.trace_id] += 1
-        # Calls of two batches can only be one where both have some: then the stored ones are looked at, too.
+            is_call = may_repeat(row)
+            calls[row.trace_id] += is_call
+            if row.trace_id in known and (is_call or row.parent_span_id is not None or is_request_of_stream(row)):
+                least[row.trace_id] = min(least.get(row.trace_id, 2), _calls_it_may_change(row))
+        # Where what comes and what is stored may be one call, or tell that two are, the stored ones are looked at, too.
         asked = [
             known[trace_id]
-            for trace_id in calls
-            if trace_id in known and known[trace_id].calls and known[trace_id].spans <= TRACE_LOOKED_THROUGH
+            for trace_id, number in least.items()
+            if known[trace_id].calls >= number and known[trace_id].spans <= TRACE_LOOKED_THROUGH
         ]
         stored = self._summable(asked) if asked else []
         coming = {(row.trace_id, row.span_id) for row in rows} if stored else set()
@@ -200,9 +203,9 @@ class Writing:
                     calls[span.trace_id] += 1
         changed: list[Any] = []
         for trace_id, number in calls.items():
-            if number < 2:
-                continue
             spans = traces[trace_id]
+            if number < 2 and not (number and any(map(is_request_of_stream, spans))):
+                continue
             outdone = repeated(spans)
             for span in spans:
                 if may_repeat(span) and span.counted == (span.span_id in outdone):
@@ -286,6 +289,13 @@ class Writing:
 
     def _fetch(self, query: str, arguments: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, arguments).fetchall()
+
+
+def _calls_it_may_change(row: SpanRow) -> int:
+    """Of how many stored calls at least a span that comes may change whether they count."""
+    if may_repeat(row):
+        return 0 if has_request_above(row) else 1
+    return 1 if is_request_of_stream(row) else 2
 
 
 def _fullest(rows: list[SpanRow]) -> dict[SpanKey, SpanRow]:
