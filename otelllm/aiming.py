@@ -27,7 +27,7 @@ def _steered(surface: Surface, kwargs: Mapping[str, Any], target: Target) -> Map
     if target.model is not None:
         changes["model"] = target.model
     if target.max_tokens is not None:
-        changes.update(limit_output(surface, kwargs, target.max_tokens))
+        changes.update(_limit(surface, {**kwargs, **changes}, target.max_tokens))
     if not changes:
         return kwargs
     body = kwargs.get("body")
@@ -36,7 +36,6 @@ def _steered(surface: Surface, kwargs: Mapping[str, Any], target: Target) -> Map
     return {**kwargs, **changes}
 
 
-def limit_output(surface: Surface, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
-    """The argument that limits an answer to `tokens`, under the name that the surface has for it."""
+def _limit(surface: Surface, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
     limit = getattr(surface, "limit_output", None)
     return {"max_tokens": tokens} if limit is None else limit(kwargs, tokens)

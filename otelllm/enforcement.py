@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from .enforce.kill_switch import KillSwitch
+from .enforce.outputs import Outputs
+from .enforce.planning import Planning, Steer
+from .enforce.routing import Routing
 from .policy import Policy
 from .stages import Stages
 
@@ -15,9 +18,16 @@ class Enforcement:
     def stages(self, policy: Policy) -> Stages:
         """What the flow runs for each call; empty where no rule is on."""
         switch = KillSwitch(policy.kill)
-        if not switch.rules:
-            return Stages()
-        return Stages(resolve=(switch,), version=policy.version)
+        return Stages(resolve=(switch,) if switch.rules else (), plan=_plan(policy), version=policy.version)
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+def _plan(policy: Policy) -> Planning | None:
+    steer: list[Steer] = []
+    if policy.routes:
+        steer.append(Routing(policy.routes).choose)
+    if policy.outputs:
+        steer.append(Outputs(policy.outputs).limit)
+    return Planning(steer) if steer else None

@@ -14,8 +14,10 @@ from typing import Any, get_args
 import orjson
 
 from .capture import Mode
-from .enforce import kill_switch, values
+from .enforce import kill_switch, outputs, routing, values
 from .enforce.kill_switch import KillRule
+from .enforce.outputs import Output
+from .enforce.routing import Route
 from .enforce.values import Wrong
 from .errors import BadConfig
 from .file_watcher import FileWatcher
@@ -26,7 +28,7 @@ __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
 # Known to the policy file's reference, enforced by later versions. Taking them silently would let somebody believe in
 # a limit that is not there.
 LATER = (
-    "state", "limits", "queue", "budgets", "routes", "outputs", "retries", "endpoints", "keys", "fallbacks", "cache",
+    "state", "limits", "queue", "budgets", "retries", "endpoints", "keys", "fallbacks", "cache",
     "service",
 )  # fmt: skip
 
@@ -48,6 +50,8 @@ class Policy:
 
     capture: CaptureRules = field(default_factory=CaptureRules)
     kill: tuple[KillRule, ...] = ()
+    routes: tuple[Route, ...] = ()
+    outputs: tuple[Output, ...] = ()
     path: Path | None = None
     version: str = ""
     """A short hash of what it says: the same rules have the same version, however they are written."""
@@ -175,4 +179,6 @@ def _capture(value: object) -> CaptureRules:
 SECTIONS: dict[str, Callable[[object], Any]] = {
     "capture": _capture,
     "kill": partial(values.rules, section="kill", read=kill_switch.read),
+    "routes": partial(values.rules, section="routes", read=routing.read),
+    "outputs": partial(values.rules, section="outputs", read=outputs.read),
 }

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from fnmatch import translate
+from hashlib import blake2b
+from random import random
 from typing import NamedTuple
 
 from ..call import Call
@@ -47,16 +49,22 @@ READ: dict[str, Callable[[Call], str | None]] = {
 LATER = {
     "tool": "rules for tools come with a later version",
     "input_tokens": "rules by size come with a later version",
-    "share": "shares come with a later version",
 }
 CASELESS = {"model", "provider"}
 
 
-def compile_when(when: Mapping[str, object]) -> Match:
-    """The predicate of a rule's conditions, all of which must hold; none at all means every call."""
+def compile_when(when: Mapping[str, object], salt: str = "") -> Match:
+    """The predicate of a rule's conditions, all of which must hold; none at all means every call.
+
+    `salt` makes the shares of different rules fall on different users.
+    """
     tests: list[tuple[Callable[[Call], str | None], Callable[[str], bool]]] = []
     words: list[str] = []
     for key, wanted in _flat(when).items():
+        if key == "share":
+            tests.append((_whom, _within(_share(wanted), salt)))
+            words.append(f"share={wanted}")
+            continue
         read = _reader(key)
         values = _values(key, wanted)
         tests.append((read, _accepts(values, caseless=key in CASELESS)))
@@ -70,6 +78,22 @@ def compile_when(when: Mapping[str, object]) -> Match:
     return Match(
         lambda call: all((value := read(call)) is not None and accepts(value) for read, accepts in tests), scope
     )
+
+
+def _whom(call: Call) -> str:
+    """Whose calls a share keeps together: a user's, else a session's, else nobody's."""
+    return call.scope.user or call.request.user or call.scope.session or str(random())  # noqa: S311  a sample only
+
+
+def _share(wanted: object) -> float:
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not 0 <= wanted <= 1:
+        raise WrongWhen(f"share = {wanted!r} is not a share; write a part of 1, such as 0.05", "share")
+    return float(wanted)
+
+
+def _within(share: float, salt: str) -> Callable[[str], bool]:
+    bound = int(share * 2**64)
+    return lambda whom: int.from_bytes(blake2b(f"{salt}\0{whom}".encode(), digest_size=8).digest()) < bound
 
 
 def _flat(when: Mapping[str, object]) -> dict[str, object]:
@@ -88,8 +112,8 @@ def _reader(key: str) -> Callable[[Call], str | None]:
     if key in LATER:
         raise WrongWhen(f"{key} is not supported in this version: {LATER[key]}; leave it out", key)
     if key not in READ:
-        near = get_close_matches(key, [*READ, *LATER], 1)
-        way_out = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(READ)}, tag.NAME"
+        near = get_close_matches(key, [*READ, *LATER, "share"], 1)
+        way_out = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(READ)}, share, tag.NAME"
         raise WrongWhen(f"{key} is not a key; {way_out}", key)
     return READ[key]
 

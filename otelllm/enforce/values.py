@@ -98,14 +98,14 @@ def name(rule: Mapping[str, Any], path: Keys, number: int) -> str:
     return text(rule["name"], (*path, "name")) if "name" in rule else f"{path[0]} {number + 1}"
 
 
-def when(rule: Mapping[str, Any], path: Keys) -> Match:
-    """A rule's conditions; every call where it has none."""
+def when(rule: Mapping[str, Any], path: Keys, salt: str = "") -> Match:
+    """A rule's conditions; every call where it has none. `salt` tells its share from those of other rules."""
     conditions = rule.get("when", {})
     section = dotted(path)
     if not isinstance(conditions, Mapping):
         raise Wrong((*path, "when"), f'{section}.when = {conditions!r} is not a table; try {{ feature = "support" }}')
     try:
-        return compile_when(conditions)
+        return compile_when(conditions, salt)
     except WrongWhen as error:
         raise Wrong((*path, "when", error.key), f"{section}.when.{error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from .dialects import count_server_tools, read_breakdown, read_x_groq
 from .messages import chat_message, text_size, tool_definitions
 from .parameters import read_common
 from .usage import merge_usage, read_usage
+
+_LIMITS = ("max_completion_tokens", "max_tokens")
+_REASONS = re.compile(r"(?:openai/)?(?:o\d|gpt-5)")
 
 __all__ = ["CHAT", "output_type", "read_attributes"]
 
@@ -65,6 +69,11 @@ class Chat:
         if request.stream:
             request.input_chars = text_size(kwargs.get("messages"))
         return request
+
+    def limit_output(self, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
+        """Under the app's own name for it; else the one that the model takes: those that reason refuse `max_tokens`."""
+        named = next((name for name in _LIMITS if given(kwargs.get(name))), None)
+        return {named or _LIMITS[not _REASONS.match(str(kwargs.get("model")))]: tokens}
 
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         kwargs = merged(kwargs)

@@ -65,6 +65,9 @@ class Responses:
             request.input_chars = text_size(kwargs.get("input")) + text_size(kwargs.get("instructions"))
         return request
 
+    def limit_output(self, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
+        return {"max_output_tokens": tokens}
+
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         kwargs = merged(kwargs)
         request.messages = input_messages(kwargs.get("input"))

@@ -55,6 +55,13 @@ class _Generate:
         request.tier = tier if tier and tier != "unspecified" else None
         return request
 
+    def limit_output(self, kwargs: Mapping[str, Any], tokens: int) -> Mapping[str, Any]:
+        """In the config, which is the app's own: a copy of it, of its own kind."""
+        config = kwargs.get("config")
+        if config is None or isinstance(config, Mapping):
+            return {"config": {**(config or {}), "max_output_tokens": tokens}}
+        return {"config": config.model_copy(update={"max_output_tokens": tokens})}
+
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         request.messages = input_messages(kwargs.get("contents"))
         config = kwargs.get("config")
