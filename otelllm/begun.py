@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
+from . import semconv
 from .aiming import aimed
+from .attempt import Target
+from .background import launch, launch_async
 from .call import Call
 from .emit import Emitter, Record
 from .enclosing import CALL_OPEN, enclosing
@@ -21,7 +25,7 @@ from .safely import safely
 from .scope import current
 from .spec import Provider, Selected
 from .stages import Asked, Stages
-from .steps import Send
+from .steps import Send, adrive, drive
 
 __all__ = ["Begun", "Settings"]
 
@@ -69,9 +73,41 @@ class Begun:
         with safely("reading what was sent"):
             self._record.read_input(surface, kwargs)
 
-    def steps(self) -> Any:
-        """The flow of this call."""
-        return run(self.call, self._asked, self._settings.stages(), self._record.end)
+    def steps(self, stages: Stages | None = None) -> Any:
+        """The flow of this call, through the stages that are in force, or through these."""
+        return run(self.call, self._asked, stages or self._settings.stages(), self._record.end)
+
+    def _twin(self, target: Target) -> Begun:
+        """The same call once more, on nobody's behalf: its cost is no user's."""
+        provider, surface, instance, kwargs = self._asked
+        twin = Begun(self._settings, provider, Selected(surface, kwargs), self._original, instance)
+        call = twin.call
+        call.scope, call.request.user = replace(call.scope, user=None, session=None), None
+        call.request.attributes[semconv.SHADOW] = True
+        call.route_from = call.request.model if target.model is not None else None
+        return twin
+
+    def _beside(self, target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        def ask() -> None:
+            twin = self._twin(target)
+            steps = twin.steps(self._settings.stages().beside_at(target))
+            answer = drive(steps, lambda step: twin.send(step, args, kwargs))
+            if twin.call.request.stream:
+                for _ in answer:
+                    pass
+
+        launch(ask)
+
+    def _abeside(self, target: Target, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        async def ask() -> None:
+            twin = self._twin(target)
+            steps = twin.steps(self._settings.stages().beside_at(target))
+            answer = await adrive(steps, lambda step: twin.asend(step, args, kwargs))
+            if twin.call.request.stream:
+                async for _ in answer:
+                    pass
+
+        launch_async(ask)
 
     def _ready(self, step: Send, kwargs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         """The resource that is called, and with what: the app's own, a steered one, or one whose answer is here."""
@@ -118,6 +154,8 @@ class Begun:
     # Two ways to say one line: what attaches the context must also detach it, in the frame that calls the provider.
     def send(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The provider's own method, with our span as the current one, and only for that long."""
+        if step.is_beside and step.target is not None:
+            return self._beside(step.target, args, kwargs)
         token = attach(self._context())
         try:
             instance, kwargs = self._ready(step, kwargs)
@@ -127,6 +165,8 @@ class Begun:
 
     async def asend(self, step: Send, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The same, awaited."""
+        if step.is_beside and step.target is not None:
+            return self._abeside(step.target, args, kwargs)
         token = attach(self._context())
         try:
             instance, kwargs = self._ready(step, kwargs)

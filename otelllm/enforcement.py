@@ -17,17 +17,22 @@ class Enforcement:
 
     def stages(self, policy: Policy) -> Stages:
         """What the flow runs for each call; empty where no rule is on."""
-        switch = KillSwitch(policy.kill)
-        return Stages(resolve=(switch,) if switch.rules else (), plan=_plan(policy), version=policy.version)
+        switch, routing = KillSwitch(policy.kill), Routing(policy.routes)
+        return Stages(
+            resolve=(switch,) if switch.rules else (),
+            plan=_plan(policy, routing),
+            beside=routing.beside if routing.asks_beside else None,
+            version=policy.version,
+        )
 
     def close(self) -> None:
         """Let go of files and connections."""
 
 
-def _plan(policy: Policy) -> Planning | None:
+def _plan(policy: Policy, routing: Routing) -> Planning | None:
     steer: list[Steer] = []
-    if policy.routes:
-        steer.append(Routing(policy.routes).choose)
+    if routing.leads:
+        steer.append(routing.choose)
     if policy.outputs:
         steer.append(Outputs(policy.outputs).limit)
     return Planning(steer) if steer else None

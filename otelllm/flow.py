@@ -59,6 +59,9 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
 def _attempts(call: Call, asked: Asked, stages: Stages) -> Steps[Any]:
     """The answer of the first target that gives one, or of a cache; the last target's own error where none does."""
     plan = deque((AS_ASKED,)) if stages.plan is None else stages.plan(call, asked)
+    if stages.beside is not None:
+        for target in stages.beside(call):
+            yield Send(target=target, is_beside=True)
     wait_s = 0.0
     while True:
         target = plan.popleft()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -87,6 +87,8 @@ class Stages:
     resolve: tuple[Stage, ...] = ()
     """Scope and kill switch."""
     plan: Plan | None = None
+    beside: Callable[[Call], list[Target]] | None = None
+    """What is asked beside a call, its answers unseen: one more call for each target, which no limit counts."""
     look_up: tuple[LookUp, ...] = ()
     admit: Admit | None = None
     recover: Recover | None = None
@@ -97,4 +99,8 @@ class Stages:
     @property
     def has_attempts(self) -> bool:
         """Whether a call may take another way than one plain request."""
-        return bool(self.plan or self.look_up or self.admit or self.recover)
+        return bool(self.plan or self.beside or self.look_up or self.admit or self.recover)
+
+    def beside_at(self, target: Target) -> Stages:
+        """The stages of a call that is made beside another: the kill switch, and where it goes."""
+        return Stages(resolve=self.resolve, plan=lambda _call, _asked: deque((target,)), version=self.version)

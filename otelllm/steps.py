@@ -37,6 +37,8 @@ class Send:
     stored: Any = None
     target: Target | None = None
     """Where a policy steers the call; None where it does not, and the SDK's own retries stay on."""
+    is_beside: bool = False
+    """A second call, whose answer nobody gets: it is begun, and not waited for."""
 
 
 Step = Wait | Io | Send

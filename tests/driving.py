@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import ssl
+import time
 from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,10 @@ class SyncDriver:
     def settle(self) -> None:
         """Let anything scheduled happen."""
 
+    def rest(self) -> None:
+        """Let other threads run for a moment."""
+        time.sleep(0.005)
+
     def stop(self) -> None:
         """Close the client."""
         self.client.close()
@@ -156,6 +161,14 @@ class AsyncDriver:
                 return await result if hasattr(result, "__await__") else result
 
         return self._run(go())
+
+    def rest(self) -> None:
+        """Let the loop run for a moment, so that tasks of its own get on."""
+
+        async def go() -> None:
+            await asyncio.sleep(0.005)
+
+        self._run(go())
 
     def settle(self) -> None:
         """Let anything scheduled happen: finalisers of async generators are tasks of the loop."""

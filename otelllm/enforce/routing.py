@@ -64,6 +64,16 @@ class Routing:
         self._instead = tuple(rule for rule in asked if not rule.is_shadow)
         self._beside = tuple(rule for rule in asked if rule.is_shadow and rule.mode == "enforce")
 
+    @property
+    def leads(self) -> bool:
+        """Whether any rule sends a call elsewhere, or would."""
+        return bool(self._instead)
+
+    @property
+    def asks_beside(self) -> bool:
+        """Whether any rule asks a second time."""
+        return bool(self._beside)
+
     def choose(self, call: Call, target: Target) -> Target:
         """`target`, led elsewhere where a rule says so; what was decided is noted on the call."""
         for rule in self._instead:
