@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-__all__ = ["MODEL_CALLS", "OWN_STEPS", "BadQuestion", "Busy", "Key", "Page", "SpanFilter", "SqlAnswer", "SqlStream"]
+__all__ = [
+    "FILTERS_OF",
+    "MODEL_CALLS",
+    "OWN_STEPS",
+    "BadQuestion",
+    "Busy",
+    "Key",
+    "Page",
+    "Signal",
+    "SpanFilter",
+    "SqlAnswer",
+    "SqlStream",
+]
+
+Signal = Literal["traces", "metrics", "logs"]
+
+FILTERS_OF = {"logs": ("start", "end", "service", "trace_id", "q"), "metrics": ("start", "end", "service")}
+"""What of a `SpanFilter` other records than spans have."""
 
 MODEL_CALLS = ("chat", "generate_content", "text_completion", "embeddings", "rerank")
 OWN_STEPS = ("embeddings", "rerank")

@@ -227,6 +227,8 @@ class LogRow:
     dropped_attributes: int
     content_dropped: bool | None = None
     """Whether retention has dropped the texts of an event."""
+    unsaid: str | None = None
+    """What the record itself did not say, and the columns got otherwise: time, observed, event_name, with a comma."""
 
 
 @dataclass(slots=True)
@@ -258,6 +260,10 @@ class MetricRow:
     detail: str | None = None
     """JSON text of what only some kinds have: exponential buckets, quantiles."""
     exemplars: str | None = None
+    metadata: str | None = None
+    """JSON text of the metric's own attributes, which hardly any has."""
+    unsaid: str | None = None
+    """"time" where the point had none."""
 
 
 @dataclass(slots=True)

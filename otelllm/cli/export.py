@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._options import Subparsers
 
+SIGNALS = ("traces", "logs", "metrics")
 TABLES = ("spans", "traces", "messages", "contents", "logs", "metrics", "scores", "resources", "scopes")
 ROWS = 65_536
 """Of a Parquet row group, unless it has `BYTES` before."""
@@ -30,10 +31,14 @@ def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("export", help="write what the collector has into files")
     parser.add_argument(
         "--format", choices=["otlp", "jsonl", "parquet"], default="otlp",
-        help="otlp: spans as protobuf, each request behind its length; jsonl: spans as OTLP/JSON, a request a line; "
-        "parquet: a file a table, in a folder",
+        help="otlp: protobuf, each request behind its length; jsonl: OTLP/JSON, a request a line; parquet: tables",
     )  # fmt: skip
-    parser.add_argument("--output", metavar="PATH", required=True, help="the file, or the folder of parquet")
+    parser.add_argument(
+        "--output", metavar="DIR", required=True, help="the folder: it gets a file a signal, of parquet a file a table"
+    )
+    parser.add_argument(
+        "--signal", choices=SIGNALS, action="append", help="only this one, of otlp and jsonl; may be repeated"
+    )
     parser.add_argument("--start", help="begun at this moment or later: 2026-11-24, 2026-11-24T10:00, 7d (ago)")
     parser.add_argument("--end", help="begun before this moment")
     parser.add_argument("--service", action="append", help="only of this service; may be repeated")
@@ -48,18 +53,20 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.service:
         wanted["service"] = args.service
-    output = Path(args.output)
+    folder = Path(args.output)
+    if folder.exists() and not folder.is_dir():
+        raise Failure(f"--output {args.output!r} is a file; name a folder for the files that are made")
     if args.format == "parquet":
-        _write_tables(args.url, output, wanted)
+        if args.signal:
+            raise Failure("--signal is of format otlp and jsonl; parquet has a file a table")
+        _write_tables(args.url, folder, wanted)
         return 0
-    if output.is_dir():
-        raise Failure(f"--output {args.output!r} is a folder; name the file for format {args.format}")
-    with (
-        send(args.url, "/api/export", {**wanted, "format": args.format}, timeout=SILENCE_S) as answer,
-        whole(output) as file,
-    ):
-        shutil.copyfileobj(answer, file, 1024 * 1024)
-    print(f"{output}: {output.stat().st_size:,} bytes")
+    for signal in dict.fromkeys(args.signal or SIGNALS):
+        path = folder / f"{signal}.{args.format}"
+        arguments = {**wanted, "format": args.format, "signal": signal}
+        with send(args.url, "/api/export", arguments, timeout=SILENCE_S) as answer, whole(path) as file:
+            shutil.copyfileobj(answer, file, 1024 * 1024)
+        print(f"{path}: {path.stat().st_size:,} bytes")
     return 0
 
 

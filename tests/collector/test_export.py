@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from collector.exports import ids, put, request, span, trace_of_agent
 from collector.test_decode import full_span, random_value
+from collector.test_export_signals import random_logs, random_metrics
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pyarrow import ipc
 
@@ -211,16 +212,39 @@ def test_export_and_import_by_command_give_the_same_database(tmp_path: Path, sta
     one, other = start(tmp_path / "one"), start(tmp_path / "other")
     for message in sent:
         assert one.send(message).status_code == 200
-    path = tmp_path / "files" / "spans"
-    assert main(["export", "--url", one.url, "--format", format_, "--output", str(path)]) == 0
-    for _ in range(2):  # the second time nothing is new
-        assert main(["import", "--url", other.url, str(path)]) == 0
-    again = tmp_path / "again"
+    logs = [random_logs(source) for _ in range(3)]
+    metrics = [random_metrics(source) for _ in range(3)]
+    for signal, messages in (("logs", logs), ("metrics", metrics)):
+        for message in messages:
+            assert one.send(message, f"/v1/{signal}").status_code == 200
+    folder, again = tmp_path / "files", tmp_path / "again"
+    assert main(["export", "--url", one.url, "--format", format_, "--output", str(folder)]) == 0
+    assert main(["import", "--url", other.url, str(folder)]) == 0
+    spans = str(folder / f"traces.{format_}")
+    assert main(["import", "--url", other.url, spans]) == 0  # the second time none of them is new
     assert main(["export", "--url", other.url, "--format", format_, "--output", str(again)]) == 0
-    assert again.read_bytes() == path.read_bytes()
-    counts = "select (select count(*) from spans), (select (count(*), sum(input_tokens)) from traces)"
+    names = {f"{signal}.{format_}" for signal in ("traces", "logs", "metrics")}
+    assert {path.name for path in folder.iterdir()} == names
+    for name in names:
+        assert (again / name).read_bytes() == (folder / name).read_bytes(), name
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    counts = "select (select count(*) from spans), (select (count(*), sum(input_tokens)) from traces), "
+    counts += "(select count(*) from logs), (select count(*) from metrics)"
     assert one.sql(counts) == other.sql(counts)
-    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_another_name_is_what_it_is_said_to_be(collector: Collector, tmp_path: Path) -> None:
+    logs = random_logs(random.Random(1))
+    logs.resource_logs[0].resource.attributes.clear()
+    put(logs.resource_logs[0].resource, {"service.name": "renamed"})
+    body = logs.SerializeToString()
+    (tmp_path / "some").write_bytes(bytes([body.__len__() & 127 | 128, body.__len__() >> 7]) + body)
+    assert main(["import", "--url", collector.url, "--signal", "logs", str(tmp_path / "some")]) == 0
+    assert collector.get("/api/logs", service="renamed")["logs"]
+    (tmp_path / "wrong").write_text('{"resourceThings": []}\n')
+    assert main(["import", "--url", collector.url, str(tmp_path / "wrong")]) == 1
+    (tmp_path / "empty").mkdir()
+    assert main(["import", "--url", collector.url, str(tmp_path / "empty")]) == 1
 
 
 def test_tables_are_written_as_parquet(tmp_path: Path, collector: Collector) -> None:
@@ -239,10 +263,16 @@ def test_tables_are_written_as_parquet(tmp_path: Path, collector: Collector) -> 
 
 
 def test_a_wrong_argument_is_named(collector: Collector, tmp_path: Path) -> None:
-    for arguments in ({"format": "csv"}, {"table": "secrets"}, {"start": "yesterday"}, {"modell": "x"}):
+    for arguments, word in [
+        ({"format": "csv"}, "csv"), ({"table": "secrets"}, "secrets"), ({"start": "yesterday"}, "yesterday"),
+        ({"modell": "x"}, "modell"), ({"signal": "logs", "model": "x"}, "model"),
+        ({"signal": "metrics", "q": "x"}, "q"), ({"signal": "profiles"}, "profiles"),
+    ]:  # fmt: skip
         answer = collector.client.get("/api/export", params=arguments)
         assert answer.status_code == 400
-        assert any(word in answer.text for word in ("csv", "secrets", "yesterday", "modell"))
+        assert word in answer.text
+    (tmp_path / "file").touch()
+    assert main(["export", "--url", collector.url, "--output", str(tmp_path / "file")]) == 1
     (tmp_path / "notes").write_text("my notes, which are no export of anything")
     assert main(["import", "--url", collector.url, str(tmp_path / "notes")]) == 1
     assert main(["export", "--url", collector.url, "--output", str(tmp_path / "x"), "--start", "tomorrow"]) == 1

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from typing import BinaryIO
+from dataclasses import fields
+from typing import BinaryIO, cast, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,19 +17,20 @@ from .. import arguments
 from ..answers import answer
 from ..asker import Asker
 from ..commits import Commits
-from ..encode import encode_spans
+from ..encode import encode
 from ..exporters.otlp_json import as_json
 from ..operations import FILTERS, JSON, Answer, Body, Operation, choice, read_json
-from ..questions import BadQuestion, Busy
+from ..questions import FILTERS_OF, BadQuestion, Busy, Signal, SpanFilter
 from ..rows import Batch
 from ..stores.spec import TABLES, Record
 
 __all__ = ["routes"]
 
 FORMAT = choice(
-    "format", "otlp: ExportTraceServiceRequests in protobuf, each behind its length as a varint; jsonl: the same as "
+    "format", "otlp: export requests of one signal in protobuf, each behind its length as a varint; jsonl: the same as "
     "OTLP/JSON, one a line; arrow: one table as an Arrow IPC stream.", ("otlp", "jsonl", "arrow"), "otlp",
 )  # fmt: skip
+SIGNAL = choice("signal", "Which signal, of format otlp and jsonl.", get_args(Signal), "traces")
 TABLE = choice("table", "Which table, of format arrow.", TABLES, "spans")
 
 DATABASE = "application/vnd.duckdb"
@@ -58,8 +60,10 @@ def _export(asker: Asker) -> Route:
         if kind == "arrow":
             pieces = asker.store.table(table, wanted)
         else:
+            signal = cast(Signal, SIGNAL.read(request))
+            _check_filters(signal, wanted)
             as_bytes = _delimited if kind == "otlp" else _line
-            pieces = map(as_bytes, asker.store.batches(wanted))
+            pieces = (as_bytes(signal, batch) for batch in asker.store.batches(wanted, signal))
         # The first piece before the answer begins: what is wrong with the question still has a status to say it.
         first = await asker.ask(next, pieces, b"")
         return StreamingResponse(_rest(asker, first, pieces), media_type=MEDIA_TYPES[kind])
@@ -67,7 +71,7 @@ def _export(asker: Asker) -> Route:
     return Operation(
         "/api/export", export, tag="maintenance",
         about="Everything that the filters choose, as a stream; one that ends without its last chunk is not whole.",
-        arguments=(FORMAT, TABLE, *FILTERS),
+        arguments=(FORMAT, SIGNAL, TABLE, *FILTERS),
         answers={200: Answer("The stream.", {media_type: {} for media_type in MEDIA_TYPES.values()})},
     )  # fmt: skip
 
@@ -137,13 +141,20 @@ async def _rest(asker: Asker, first: bytes, pieces: Iterator[bytes]) -> AsyncIte
         piece = await asker.ask(next, pieces, b"")
 
 
-def _delimited(batch: Batch) -> bytes:
-    body: bytes = encode_spans(batch).SerializeToString()
+def _check_filters(signal: Signal, wanted: SpanFilter) -> None:
+    known = FILTERS_OF.get(signal)
+    for field in fields(wanted) if known else ():
+        if field.name not in (known or ()) and getattr(wanted, field.name) != field.default:
+            raise BadQuestion(f"{signal} have no {field.name!r} to be chosen by; they have {', '.join(known or ())}")
+
+
+def _delimited(signal: Signal, batch: Batch) -> bytes:
+    body = encode(signal, batch)
     return _varint(len(body)) + body
 
 
-def _line(batch: Batch) -> bytes:
-    return as_json("traces", encode_spans(batch).SerializeToString()) + b"\n"
+def _line(signal: Signal, batch: Batch) -> bytes:
+    return as_json(signal, encode(signal, batch)) + b"\n"
 
 
 def _varint(number: int) -> bytes:

@@ -10,6 +10,7 @@ from .. import arguments
 from ..answers import answer
 from ..asker import Asker
 from ..operations import FILTERS, Answer, Operation, Paging, moment, text, whole
+from ..questions import FILTERS_OF
 from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
@@ -20,7 +21,7 @@ END = moment("end", "Before this time; nanoseconds since 1970.")
 POINTS = whole("limit", "Data points at most, newest first.", 10_000, least=1, most=100_000)
 
 RECORDS = Paging(100, 5000, id_digits=None)
-OF_LOGS = tuple(one for one in FILTERS if one.name in ("start", "end", "service", "trace_id", "q"))
+OF_LOGS = tuple(one for one in FILTERS if one.name in FILTERS_OF["logs"])
 
 
 def routes(asker: Asker) -> list[Route]:

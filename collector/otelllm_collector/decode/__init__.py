@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
 
 from ..native import compiled_first
+from ..questions import Signal
 from ..rows import Batch
 
 __path__ = compiled_first(__path__, "decode")
@@ -18,8 +19,6 @@ from .spans import read_spans
 from .wire import REQUESTS, Undecodable, parse
 
 __all__ = ["Signal", "Undecodable", "as_protobuf", "decode"]
-
-Signal = Literal["traces", "metrics", "logs"]
 
 _READERS: dict[str, Callable[[Any, Batch, int], None]] = {"metrics": read_metrics, "logs": read_logs}
 

@@ -92,10 +92,20 @@ def _read_record(batch: Batch, record: LogRecord, by: _From, said: MessageRecord
             scope_id=by.scope_id,
             flags=record.flags,
             dropped_attributes=record.dropped_attributes_count,
+            unsaid=_unsaid(record, name),
         )
     )
     if (made := made_span(name or "", attributes, body, time_ns, trace_id, span_id)) is not None:
         batch.spans.append(_span_row(batch, made, by))
+
+
+def _unsaid(record: LogRecord, name: str | None) -> str | None:
+    has = {
+        "time": record.time_unix_nano,
+        "observed": record.observed_time_unix_nano,
+        "event_name": record.event_name or not name,
+    }
+    return ",".join(what for what, is_there in has.items() if not is_there) or None
 
 
 def _span_row(batch: Batch, made: SyntheticSpan, by: _From) -> SpanRow:

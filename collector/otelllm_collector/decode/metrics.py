@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as pb
@@ -50,7 +50,7 @@ def _read_points(metric: pb.Metric, sender: Sender, scope_id: int, now_ns: int) 
             unit=metric.unit,
             description=metric.description,
             kind=kind,
-            temporality=TEMPORALITIES.get(getattr(data, "aggregation_temporality", 0), "unspecified"),
+            temporality=_temporality(getattr(data, "aggregation_temporality", 0)),
             is_monotonic=bool(getattr(data, "is_monotonic", False)),
             attributes=to_json(plain_attributes(point.attributes)),
             start_ns=point.start_time_unix_nano,
@@ -59,11 +59,17 @@ def _read_points(metric: pb.Metric, sender: Sender, scope_id: int, now_ns: int) 
             resource_id=sender.resource_id,
             scope_id=scope_id,
             flags=point.flags,
+            metadata=to_json(plain_attributes(metric.metadata)) if metric.metadata else None,
+            unsaid=None if point.time_unix_nano else "time",
         )
         _READERS[kind](row, point)
         if exemplars := getattr(point, "exemplars", None):
             row.exemplars = to_json([_exemplar(exemplar) for exemplar in exemplars])
         yield row
+
+
+def _temporality(number: int) -> str:
+    return TEMPORALITIES.get(number, str(number))
 
 
 def _read_number(row: MetricRow, point: pb.NumberDataPoint) -> None:
@@ -87,10 +93,17 @@ def _read_exponential(row: MetricRow, point: pb.ExponentialHistogramDataPoint) -
             "scale": point.scale,
             "zero_count": point.zero_count,
             "zero_threshold": finite(point.zero_threshold),
-            "positive": {"offset": point.positive.offset, "counts": list(point.positive.bucket_counts)},
-            "negative": {"offset": point.negative.offset, "counts": list(point.negative.bucket_counts)},
+            "positive": _buckets(point, "positive"),
+            "negative": _buckets(point, "negative"),
         }
     )
+
+
+def _buckets(point: pb.ExponentialHistogramDataPoint, side: Literal["positive", "negative"]) -> dict[str, Any] | None:
+    if not point.HasField(side):
+        return None
+    buckets: pb.ExponentialHistogramDataPoint.Buckets = getattr(point, side)
+    return {"offset": buckets.offset, "counts": list(buckets.bucket_counts)}
 
 
 def _read_summary(row: MetricRow, point: pb.SummaryDataPoint) -> None:
@@ -109,7 +122,8 @@ def _read_sums(row: MetricRow, point: pb.HistogramDataPoint | pb.ExponentialHist
 
 
 def _exemplar(exemplar: pb.Exemplar) -> dict[str, Any]:
-    value = exemplar.as_int if exemplar.WhichOneof("value") == "as_int" else finite(exemplar.as_double)
+    which = exemplar.WhichOneof("value")
+    value = finite(exemplar.as_double) if which == "as_double" else exemplar.as_int if which else None
     return {
         "time_ns": exemplar.time_unix_nano,
         "value": value,

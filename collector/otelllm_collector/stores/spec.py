@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import BinaryIO, Protocol
 
-from ..questions import Page, SpanFilter, SqlAnswer, SqlStream
+from ..questions import Page, Signal, SpanFilter, SqlAnswer, SqlStream
 from ..rows import Batch
 
 __all__ = ["TABLES", "Record", "Store"]
@@ -94,9 +94,10 @@ class Store(Protocol):
     def sql(self, query: str, limit: int, timeout_s: float) -> SqlAnswer:
         """A user's own query: exactly one statement that only reads. MUST NOT write, reach a file or the network."""
 
-    def batches(self, spans: SpanFilter) -> Iterator[Batch]:
-        """Spans as they were written, with their messages, resources and scopes, in order of start: what
-        `encode.encode_spans` makes the sender's own bytes of again.
+    def batches(self, spans: SpanFilter, signal: Signal = "traces") -> Iterator[Batch]:
+        """Spans as they were written, with their messages, resources and scopes, in order of start, or log records or
+        data points in order of time: what `encode` makes the sender's own bytes of again. Of the filter these take what
+        `questions.FILTERS_OF` says.
 
         Memory MUST NOT grow with their number, and nothing may be locked between two batches, however slow the reader.
         What comes in meanwhile may be among them. Raises `Busy` where the store stops before the end.

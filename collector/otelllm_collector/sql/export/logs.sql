@@ -1,5 +1,5 @@
 select
-    l.* replace (
+    l.* exclude (unsaid) replace (
         replace(l.trace_id::varchar, '-', '') as trace_id,
         format('{:016x}', l.span_id) as span_id
     )

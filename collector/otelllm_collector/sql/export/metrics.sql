@@ -1,1 +1,1 @@
-select m.* from raw.metrics as m where /*condition*/ true order by m.time_ns;
+select m.* exclude (unsaid) from raw.metrics as m where /*condition*/ true order by m.time_ns;

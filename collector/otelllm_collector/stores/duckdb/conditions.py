@@ -15,6 +15,7 @@ __all__ = [
     "Condition",
     "after",
     "log_condition",
+    "metric_condition",
     "span_condition",
     "trace_condition",
     "with_condition",
@@ -106,6 +107,14 @@ def log_condition(spans: SpanFilter) -> Condition:
     if spans.q:
         text = "(contains(lower(l.body), lower($q)) or contains(lower(l.event_name), lower($q)))"
         condition &= Condition(text, {"q": _escaped(spans.q)})
+    return condition
+
+
+def metric_condition(spans: SpanFilter) -> Condition:
+    """Which rows of `m`, the data points, are meant."""
+    condition = _time(spans, "m.time_ns")
+    if spans.service:
+        condition &= Condition("list_contains($service::varchar[], m.service_name)", {"service": list(spans.service)})
     return condition
 
 

@@ -25,6 +25,7 @@ MIGRATIONS: list[tuple[str, ...]] = [
     ("foreign_spans",),
     ("as_it_came",),
     ("feedback",),
+    ("signals_as_they_came",),
 ]
 """The objects that each version of the schema adds, in order; a file's version is how many of these it has."""
 

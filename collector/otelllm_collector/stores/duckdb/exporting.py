@@ -10,15 +10,15 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 from nanoarrow import ipc  # type: ignore[import-untyped]  # nanoarrow publishes no types
 
-from ...questions import SpanFilter
-from ...rows import Batch, MessageRow, ResourceRow, ScopeRow, SpanRow
+from ...questions import Signal, SpanFilter
+from ...rows import Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
 from ...sql import sql
-from .conditions import Condition, log_condition, span_condition, trace_condition, with_condition
+from .conditions import Condition, log_condition, metric_condition, span_condition, trace_condition, with_condition
 
 __all__ = ["ARROW_TABLES", "as_span", "read_batches", "read_table"]
 
@@ -45,20 +45,56 @@ ARROW_TABLES = {
 }
 
 
-def read_batches(cursor: Cursor, spans: SpanFilter) -> Iterator[Batch]:
-    """Spans as they were written, with their messages, resources and scopes, in order of start."""
-    windows = _Windows(cursor, "spans", "start_ns", spans)
+def read_batches(cursor: Cursor, spans: SpanFilter, signal: Signal) -> Iterator[Batch]:
+    """Records as they were written, with their messages, resources and scopes, in order of time."""
+    table, column, read = _BATCHES[signal]
+    windows = _Windows(cursor, table, column, spans)
     for start, end in windows:
         with cursor() as own:
-            condition = span_condition(replace(spans, start=start, end=end))
-            found = _records(own, with_condition("read/whole_spans", condition), condition.values)
-            batch = Batch(spans=[as_span(record) for record in found])
-            _add_messages(own, batch)
+            batch, size = read(own, replace(spans, start=start, end=end))
             _add_senders(own, batch)
-        if batch.spans:
-            size = sum(len(row.attributes) + len(row.events or "") for row in batch.spans)
-            windows.learn(size + sum(len(row.body) for row in batch.messages.values()))
+        if batch.size:
+            windows.learn(size)
             yield batch
+
+
+class _Read(NamedTuple):
+    batch: Batch
+    size: int
+    """Of its texts, more or less."""
+
+
+def _read_spans(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> _Read:
+    condition = span_condition(spans)
+    found = _records(own, with_condition("read/whole_spans", condition), condition.values)
+    batch = Batch(spans=[as_span(record) for record in found])
+    _add_messages(own, batch)
+    size = sum(len(row.attributes) + len(row.events or "") for row in batch.spans)
+    return _Read(batch, size + sum(len(row.body) for row in batch.messages.values()))
+
+
+def _read_logs(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> _Read:
+    condition = log_condition(spans)
+    found = _records(own, with_condition("read/whole_logs", condition), condition.values)
+    for record in found:
+        record["trace_id"] = record["trace_id"] and record["trace_id"].bytes
+    batch = Batch(logs=[LogRow(**record) for record in found])
+    return _Read(batch, sum(len(row.attributes) + len(row.body or "") for row in batch.logs))
+
+
+def _read_metrics(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> _Read:
+    condition = metric_condition(spans)
+    found = _records(own, with_condition("read/whole_metrics", condition), condition.values)
+    batch = Batch(metrics=[MetricRow(**record) for record in found])
+    return _Read(batch, sum(200 + len(row.attributes) + len(row.exemplars or "") for row in batch.metrics))
+
+
+_BATCHES: dict[Signal, tuple[str, str, Callable[[duckdb.DuckDBPyConnection, SpanFilter], _Read]]] = {
+    "traces": ("spans", "start_ns", _read_spans),
+    "logs": ("logs", "time_ns", _read_logs),
+    "metrics": ("metrics", "time_ns", _read_metrics),
+}
+"""Signal -> its table, the column of time, and how a window of it is read."""
 
 
 def read_table(cursor: Cursor, table: str, spans: SpanFilter) -> Iterator[bytes]:
@@ -101,6 +137,8 @@ def _condition(table: str, alias: str, column: str, spans: SpanFilter) -> Condit
         return trace_condition(spans)
     if table == "logs":
         return log_condition(spans)
+    if table == "metrics":
+        return metric_condition(spans)
     if not column:
         return Condition("", {})
     text = f"{alias}.{column} >= $start and {alias}.{column} < $end"
@@ -175,9 +213,10 @@ def _add_messages(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:
 
 def _add_senders(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     # A sender may have been written twice, by two collectors one after the other.
-    wanted = {"wanted": list({row.resource_id for row in batch.spans})}
+    rows: list[SpanRow | LogRow | MetricRow] = [*batch.spans, *batch.logs, *batch.metrics]
+    wanted = {"wanted": list({row.resource_id for row in rows})}
     for record in _records(own, sql("read/whole_resources"), wanted):
         batch.resources[record["resource_id"]] = ResourceRow(**record)
-    wanted = {"wanted": list({row.scope_id for row in batch.spans})}
+    wanted = {"wanted": list({row.scope_id for row in rows})}
     for record in _records(own, sql("read/whole_scopes"), wanted):
         batch.scopes[record["scope_id"]] = ScopeRow(**record)

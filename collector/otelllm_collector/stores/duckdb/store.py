@@ -16,7 +16,7 @@ import duckdb
 import orjson
 
 from ...config import BadSetting
-from ...questions import BadQuestion, Busy, Page, SpanFilter, SqlAnswer, SqlStream
+from ...questions import BadQuestion, Busy, Page, Signal, SpanFilter, SqlAnswer, SqlStream
 from ...retention import KEEP_ALL, Retention
 from ...rows import Batch
 from ...sql import sql
@@ -296,9 +296,9 @@ class DuckDBStore:
         with self._cursor() as own, _reading_only(own, query, timeout_s):
             return to_ipc(own.sql(query).limit(limit), ANSWER_LIMIT)
 
-    def batches(self, spans: SpanFilter) -> Iterator[Batch]:
-        """Spans as they were written, in order of start."""
-        return read_batches(self._cursor, spans)
+    def batches(self, spans: SpanFilter, signal: Signal = "traces") -> Iterator[Batch]:
+        """Spans, log records or data points as they were written, in order of time."""
+        return read_batches(self._cursor, spans, signal)
 
     def table(self, name: str, spans: SpanFilter) -> Iterator[bytes]:
         """A table as one Arrow IPC stream in pieces."""

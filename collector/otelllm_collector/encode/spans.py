@@ -1,19 +1,18 @@
-"""Rows to OTLP: the way back of `decode`. Pure; what was made of a span at intake is left out."""
+"""Spans."""
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from .content_forms import written
-from .normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
-from .rows import Batch, ResourceRow, ScopeRow, SpanRow
+from ..content_forms import written
+from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
+from ..rows import Batch, SpanRow
+from .senders import Senders
+from .values import put_attributes
 
 __all__ = ["encode_spans"]
 
@@ -24,40 +23,13 @@ _STATUSES = {"unset": 0, "ok": 1, "error": 2}
 def encode_spans(batch: Batch) -> ExportTraceServiceRequest:
     """One export request of the batch's spans, as they came: every attribute, event and link, and who sent them.
 
-    A resource or a scope that the batch has no row of is left empty, and so is content that has no message any more.
+    Content that has no message any more is left empty.
     """
     request = ExportTraceServiceRequest()
-    scopes: dict[tuple[int, int], ScopeSpans] = {}
-    resources: dict[int, Any] = {}
+    senders = Senders(batch, request.resource_spans, "scope_spans")
     for row in batch.spans:
-        key = (row.resource_id, row.scope_id)
-        if key not in scopes:
-            if row.resource_id not in resources:
-                resources[row.resource_id] = request.resource_spans.add()
-                _put_resource(resources[row.resource_id], batch.resources.get(row.resource_id))
-            scopes[key] = resources[row.resource_id].scope_spans.add()
-            _put_scope(scopes[key], batch.scopes.get(row.scope_id))
-        _put_span(scopes[key].spans.add(), row, batch)
+        _put_span(senders.scope(row.resource_id, row.scope_id).spans.add(), row, batch)
     return request
-
-
-def _put_resource(target: Any, row: ResourceRow | None) -> None:
-    target.resource.SetInParent()
-    if row is not None:
-        if row.rest:
-            target.resource.CopyFrom(Resource.FromString(base64.b64decode(row.rest)))
-        _put_attributes(target.resource, orjson.loads(row.attributes))
-        target.schema_url = row.schema_url or ""
-
-
-def _put_scope(target: ScopeSpans, row: ScopeRow | None) -> None:
-    target.scope.SetInParent()
-    if row is not None:
-        if row.rest:
-            target.scope.CopyFrom(InstrumentationScope.FromString(base64.b64decode(row.rest)))
-        target.scope.name, target.scope.version = row.name, row.version
-        _put_attributes(target.scope, orjson.loads(row.attributes))
-        target.schema_url = row.schema_url or ""
 
 
 def _put_span(span: Span, row: SpanRow, batch: Batch) -> None:
@@ -77,7 +49,7 @@ def _put_span(span: Span, row: SpanRow, batch: Batch) -> None:
         span.status.SetInParent()
         span.status.code = _number(row.status, _STATUSES)  # type: ignore[assignment]
         span.status.message = row.status_message or ""
-    _put_attributes(span, _attributes(row, forms, batch))
+    put_attributes(span, _attributes(row, forms, batch))
     for event in orjson.loads(row.events or "[]"):
         _put_event(span, event)
     for link in orjson.loads(row.links or "[]"):
@@ -115,48 +87,11 @@ def _attributes(row: SpanRow, forms: dict[str, str], batch: Batch) -> dict[str, 
 def _put_event(span: Span, event: dict[str, Any]) -> None:
     made = span.events.add(name=event["name"], time_unix_nano=event["time_ns"])
     made.dropped_attributes_count = event.get("dropped_attributes", 0)
-    _put_attributes(made, event["attributes"])
+    put_attributes(made, event["attributes"])
 
 
 def _put_link(span: Span, link: dict[str, Any]) -> None:
     made = span.links.add(trace_id=bytes.fromhex(link["trace_id"]), span_id=bytes.fromhex(link["span_id"]))
     made.trace_state, made.flags = link.get("trace_state", ""), link.get("flags", 0)
     made.dropped_attributes_count = link.get("dropped_attributes", 0)
-    _put_attributes(made, link["attributes"])
-
-
-def _put_attributes(target: Any, attributes: dict[str, Any]) -> None:
-    for key, value in attributes.items():
-        _put_value(target.attributes.add(key=key).value, value)
-
-
-def _put_value(target: AnyValue, value: Any) -> None:
-    if isinstance(value, str):
-        target.string_value = value
-    elif isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, int):
-        target.int_value = value
-    elif isinstance(value, float):
-        target.double_value = value
-    elif isinstance(value, list):
-        target.array_value.SetInParent()
-        for item in value:
-            _put_value(target.array_value.values.add(), item)
-    elif isinstance(value, dict):
-        _put_mapping(target, value)
-    else:
-        target.SetInParent()
-
-
-def _put_mapping(target: AnyValue, value: dict[str, Any]) -> None:
-    """A map, or what stands for a value that JSON has no spelling for (see decode/values.py)."""
-    tag = next(iter(value)) if len(value) == 1 else None
-    if tag == "$bytes":
-        target.bytes_value = base64.b64decode(value["$bytes"])
-    elif tag == "$double":
-        target.double_value = float(value["$double"])
-    else:
-        target.kvlist_value.SetInParent()
-        for key, item in (value["$kvlist"] if tag == "$kvlist" else value).items():
-            _put_value(target.kvlist_value.values.add(key=key).value, item)
+    put_attributes(made, link["attributes"])
