@@ -7,11 +7,14 @@ the SDK's own closes.
 from __future__ import annotations
 
 import sys
+import weakref
 from functools import cache
 from typing import Any
 
 from .bodies import Body
-from .relay import AsyncTap, Relay, Tap, is_unawaited, tap
+from .endings import is_unawaited
+from .errors import Blocked
+from .relay import AsyncTap, Relay, Tap, tap
 from .safely import safely
 
 __all__ = ["attach", "relay_of"]
@@ -25,6 +28,7 @@ def attach(relay: Relay, stream: Any, response: Any) -> None:
         tap(stream, relay)
     if response is not None:
         response.__dict__[_RELAY] = relay
+        relay.response = weakref.ref(response)
         kind: Any = type(response)
         response.__class__ = _hooked(kind)
 
@@ -50,7 +54,8 @@ class _ByteTap(Tap):
         try:
             piece = self._next()
         except BaseException as error:
-            _stop(relay, self._body, error)
+            if (refusal := _stop(relay, self._body, error)) is not None:
+                raise refusal from error
             raise
         _keep(relay, self._body, piece)
         return piece
@@ -74,7 +79,8 @@ class _AsyncByteTap(AsyncTap):
         try:
             piece = await self._next()
         except BaseException as error:
-            _stop(relay, self._body, error)
+            if (refusal := _stop(relay, self._body, error)) is not None:
+                raise refusal from error
             raise
         _keep(relay, self._body, piece)
         return piece
@@ -90,11 +96,11 @@ def _keep(relay: Relay, body: Body, piece: bytes) -> None:
             relay.keep(chunk)
 
 
-def _stop(relay: Relay, body: Body, error: BaseException) -> None:
+def _stop(relay: Relay, body: Body, error: BaseException) -> Blocked | None:
     if isinstance(error, StopIteration | StopAsyncIteration):
         with safely("reading a raw body"):
             relay.read(body.whole())
-    relay.stop(error)
+    return relay.stop(error)
 
 
 def _seen(response: Any, pieces: Any) -> Any:

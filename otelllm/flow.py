@@ -10,10 +10,11 @@ from typing import Any
 from .attempt import AS_ASKED, Attempt, Target
 from .call import Call, End
 from .connection import attach
+from .endings import is_cancellation
 from .errors import Blocked
 from .failures import failure_of
 from .generators import stand_in
-from .relay import Relay, is_cancellation
+from .relay import Relay
 from .safely import safely
 from .spec import Received
 from .stages import Admit, Asked, Stages

@@ -17,7 +17,8 @@ from typing import Any
 
 from opentelemetry.context import Context, attach, detach
 
-from .relay import AsyncTap, Relay, Tap, is_unawaited
+from .endings import is_unawaited
+from .relay import AsyncTap, Relay, Tap
 from .safely import safely
 
 __all__ = ["AsyncStandIn", "StandIn", "read_on", "stand_in"]

@@ -9,41 +9,22 @@ from __future__ import annotations
 
 import sys
 import weakref
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from time import perf_counter_ns as now
-from types import FrameType
 from typing import Any
 
 from .call import Call, End, Ending
+from .endings import is_cancellation
 from .errors import Blocked
 from .estimate import OF_TEXT, fill_usage
 from .fields import decoded
 from .safely import safely, swallow
 from .spec import Provider, Surface
 
-__all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "is_cancellation", "is_unawaited", "tap"]
+__all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "open_relays", "tap"]
 
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
 _lineage = 0
 """Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls again."""
-
-
-def is_cancellation(error: BaseException) -> bool:
-    """Whether `error` is asyncio's or trio's cancellation; told by name, for importing either costs 15 ms and more."""
-    return type(error).__name__ in {"CancelledError", "Cancelled"} and not isinstance(error, Exception)
-
-
-def is_unawaited(frame: FrameType | None) -> bool:
-    """Whether the async frames from `frame` upwards end in a generator that nobody awaits: the event loop closes it,
-    for it was collected. (`frame` is of the async function that asks, or of one that it awaits in.)
-    """
-    last = None
-    while frame is not None and frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
-        last, frame = frame, frame.f_back
-    if last is None:
-        return False
-    module = last.f_globals.get("__name__", "")
-    return bool(last.f_code.co_flags & CO_ASYNC_GENERATOR) or module.split(".")[0] in {"asyncio", "trio"}
 
 
 _CLOSERS = {"close", "aclose", "__exit__", "__aexit__"}
@@ -53,8 +34,8 @@ class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "provider", "reading", "stopped",
-        "surface", "tapped", "watched",
+        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "provider", "reading", "refusal",
+        "response", "stopped", "surface", "tapped", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -74,6 +55,10 @@ class Relay:
         """A raw body was read to its end, unseen."""
         self.watched = False
         """A raw body is read through a tap of its bytes."""
+        self.refusal: Blocked | None = None
+        """Why the stream is to end, said from outside."""
+        self.response: weakref.ref[Any] | None = None
+        """The HTTP response, where one was attached."""
         self._fold = surface.fold_chunk
         _live.add(self)
 
@@ -155,6 +140,15 @@ class Relay:
                 if not swallow("watching a chunk", error):
                     raise
 
+    def interrupt(self, refusal: Blocked) -> None:
+        """From another thread: the reader gets `refusal` in place of its next chunk."""
+        self.refusal = refusal
+        self.call.on_chunk.append(self._interrupted)
+
+    def _interrupted(self, call: Call, chunk: Any) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
     def refuse(self, refusal: Blocked) -> None:
         """A rule ends the stream in its middle: what had come was asked for, and is paid."""
         self.call.verdict = "block"
@@ -168,13 +162,19 @@ class Relay:
                 return True
         return False
 
-    def stop(self, error: BaseException) -> None:
-        """The read ended with `error`: the stream's end, or what the provider (or a cancellation) raised."""
+    def stop(self, error: BaseException) -> Blocked | None:
+        """The read ended with `error`: the stream's end, or what the provider (or a cancellation) raised. What is to be
+        raised in its place, where it was we who ended it.
+        """
         self.reading = False
+        if self.refusal is not None and self._open and not is_cancellation(error):
+            self.refuse(self.refusal)
+            return self.refusal
         if isinstance(error, StopIteration | StopAsyncIteration):
             self.end("closed" if self.stopped else "complete")
         else:
             self.fail(error)
+        return None
 
     def fail(self, error: BaseException) -> None:
         """The provider's iterator raised `error` (or was cancelled inside)."""
@@ -244,7 +244,8 @@ class Tap:
         try:
             chunk = self._next()
         except BaseException as error:
-            relay.stop(error)
+            if (refusal := relay.stop(error)) is not None:
+                raise refusal from error
             raise
         try:
             relay.keep(chunk)
@@ -284,7 +285,8 @@ class AsyncTap:
         try:
             chunk = await self._next()
         except BaseException as error:
-            relay.stop(error)
+            if (refusal := relay.stop(error)) is not None:
+                raise refusal from error
             raise
         try:
             relay.keep(chunk)
@@ -351,6 +353,15 @@ def forget_parents() -> None:
     global _lineage  # noqa: PLW0603  one count a process
     _lineage += 1
     _live.clear()
+
+
+def open_relays() -> list[Relay]:
+    """Every stream that is open now, in this process."""
+    while True:
+        try:
+            return [relay for relay in _live if relay._open and relay._born == _lineage]
+        except RuntimeError:  # another thread began or ended one meanwhile
+            continue
 
 
 def end_all() -> None:

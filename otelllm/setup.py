@@ -18,6 +18,7 @@ from .emit import Emitter
 from .enforcement import Enforcement
 from .errors import BadConfig, Blocked
 from .events import Events
+from .interrupting import interrupt_open
 from .metrics import Instruments
 from .patch import Binding, Patch
 from .policy import Policy, Watched, from_mapping, load
@@ -56,6 +57,7 @@ class _Running:
     def follow(self, policy: Policy) -> None:
         """Let `policy` be in force from the next call on."""
         self.stages, self.policy = self.enforcement.stages(policy), policy
+        interrupt_open(self.stages.refusing)
 
 
 def instrument(  # noqa: PLR0913  all optional, all by name

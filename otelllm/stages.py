@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 from .attempt import Attempt, Target
 from .call import Call
+from .errors import Blocked, KillSwitchOn
 from .spec import Provider, Surface
-from .steps import Steps
+from .steps import Steps, drive
 
 __all__ = ["Admit", "Asked", "LookUp", "Plan", "Recover", "Stage", "Stages"]
 
@@ -104,3 +105,15 @@ class Stages:
     def beside_at(self, target: Target) -> Stages:
         """The stages of a call that is made beside another: the kill switch, and where it goes."""
         return Stages(resolve=self.resolve, plan=lambda _call, _asked: deque((target,)), version=self.version)
+
+    def refusing(self, call: Call) -> Blocked | None:
+        """Why a call that is under way may not go on: a kill switch has gone on meanwhile."""
+        for stage in self.resolve:
+            try:
+                answer = drive(stage(call), lambda _: None)
+            except Blocked as refusal:
+                return refusal
+            if answer is not None:  # too late for a static answer: half of another one is with the app
+                last = call.decisions[-1]
+                return KillSwitchOn(f"the kill switch {last.rule!r} went on", rule=last.rule, scope=last.scope)
+        return None

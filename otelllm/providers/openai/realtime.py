@@ -20,10 +20,11 @@ from opentelemetry.trace import set_span_in_context
 
 from ... import emit
 from ...call import Call, Ending, Message, Part, Request
+from ...endings import is_cancellation
 from ...fields import field, plain
 from ...openai_format.messages import content_parts, tool_definitions
 from ...parts import as_list
-from ...relay import Relay, is_cancellation
+from ...relay import Relay
 from ...safely import safely
 from ...spec import Selected, Surface
 from .realtime_events import ANSWERS, HEARD, SESSIONS, SOUND, item_message, read_config
