@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..call import Call
 from ..errors import BadConfig
 
-__all__ = ["Match", "WrongWhen", "compile_when"]
+__all__ = ["Match", "WrongWhen", "accepts", "compile_when"]
 
 Predicate = Callable[[Call], bool]
 
@@ -67,16 +67,16 @@ def compile_when(when: Mapping[str, object], salt: str = "") -> Match:
             continue
         read = _reader(key)
         values = _values(key, wanted)
-        tests.append((read, _accepts(values, caseless=key in CASELESS)))
+        tests.append((read, accepts(values, caseless=key in CASELESS)))
         words.append(f"{key}={'|'.join(values)}")
     scope = ", ".join(words) or "all"
     if not tests:
         return Match(lambda _: True, scope)
     if len(tests) == 1:
-        read, accepts = tests[0]
-        return Match(lambda call: (value := read(call)) is not None and accepts(value), scope)
+        read, is_meant = tests[0]
+        return Match(lambda call: (value := read(call)) is not None and is_meant(value), scope)
     return Match(
-        lambda call: all((value := read(call)) is not None and accepts(value) for read, accepts in tests), scope
+        lambda call: all((value := read(call)) is not None and is_meant(value) for read, is_meant in tests), scope
     )
 
 
@@ -129,7 +129,8 @@ def _values(key: str, wanted: object) -> list[str]:
     return values
 
 
-def _accepts(values: list[str], *, caseless: bool) -> Callable[[str], bool]:
+def accepts(values: list[str], *, caseless: bool) -> Callable[[str], bool]:
+    """Whether a text is one of `values`, or taken by one of them that is a glob."""
     if caseless:
         values = [value.lower() for value in values]
     exact = frozenset(value for value in values if not re.search(r"[*?\[]", value))
