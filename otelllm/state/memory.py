@@ -1,0 +1,148 @@
+"""Counters in this process's memory: each process on its own. Only where somebody asks for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import count
+from os import getpid
+from typing import NamedTuple
+
+from ..steps import Steps
+from . import levels
+from .levels import Level, Now
+from .spec import Bucket, Claim, Lease, Refused, Told
+
+__all__ = ["Memory"]
+
+FIRST_SWEEP = 1024
+"""So many buckets before the idle ones are let go; then again each time that their number has doubled."""
+
+Jobs = deque["_Settled | Sequence[Told]"]
+
+
+class _Settled(NamedTuple):
+    lease: Lease
+    actual: Sequence[float]
+
+
+class Memory:
+    """A store of counters that lives as long as its process; so do its leases."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._clock, self._wall = clock, wall
+        self._ids = count(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = getpid()
+        self._lock = threading.Lock()
+        self._jobs: Jobs = deque()
+        self._levels: dict[str, Level] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._sweep_at = FIRST_SWEEP
+
+    def acquire(self, claims: Sequence[Claim], ttl_s: float, *, anyway: bool = False) -> Steps[Lease | Refused]:
+        """See `State`."""
+        return self._acquire(claims, ttl_s, anyway=anyway)
+        yield  # type: ignore[unreachable]  # a generator that never waits
+
+    def _acquire(self, claims: Sequence[Claim], ttl_s: float, *, anyway: bool) -> Lease | Refused:
+        if self._pid != getpid():
+            self._begin()  # a forked child counts by itself, and another thread of the parent may have held the lock
+        with self._lock:
+            now = Now(self._clock(), self._wall())
+            if self._jobs:
+                self._work(now)
+            outcome = self._take(tuple(claims), now, ttl_s, anyway=anyway)
+        if self._jobs:
+            self._work_if_free()
+        return outcome
+
+    def _take(self, claims: tuple[Claim, ...], now: Now, ttl_s: float, *, anyway: bool) -> Lease | Refused:
+        kept = self._levels
+        after: list[Level] = []
+        used: list[float] = []
+        for claim in claims:
+            fitted = levels.fit(claim, kept.get(claim.bucket.key), now, anyway=anyway)
+            if fitted is None:
+                before = [kept.get(claim.bucket.key) for claim in claims]
+                refused = levels.first_refused(claims, before, now)
+                assert refused is not None
+                return refused
+            after.append(fitted[0])
+            used.append(fitted[1])
+        for claim, level in zip(claims, after, strict=True):
+            self._keep(claim.bucket, level)
+        if len(kept) > self._sweep_at:
+            self._sweep(now)
+        return Lease(next(self._ids), claims, used, now[1], ttl_s)
+
+    def _keep(self, bucket: Bucket, level: Level) -> None:
+        key = bucket.key
+        if key not in self._levels:
+            self._buckets[key] = bucket
+        self._levels[key] = level
+
+    def _sweep(self, now: Now) -> None:
+        for key, level in list(self._levels.items()):
+            bucket = self._buckets[key]
+            if levels.is_idle(bucket.kind, level, levels.ends_at(bucket, level), now):
+                del self._levels[key], self._buckets[key]
+        self._sweep_at = max(FIRST_SWEEP, 2 * len(self._levels))
+
+    def settle(self, lease: Lease, actual: Sequence[float]) -> None:
+        """See `State`."""
+        if lease.is_settled:
+            return
+        lease.is_settled = True
+        self._jobs.append(_Settled(lease, actual))
+        self._work_if_free()
+
+    def correct(self, told: Sequence[Told]) -> None:
+        """See `State`."""
+        self._jobs.append(tuple(told))
+        self._work_if_free()
+
+    def read(self, buckets: Sequence[Bucket]) -> Steps[list[float]]:
+        """See `State`."""
+        with self._lock:
+            now = Now(self._clock(), self._wall())
+            self._work(now)
+            return [levels.used(bucket, self._levels.get(bucket.key), now) for bucket in buckets]
+        yield  # type: ignore[unreachable]
+
+    def flush(self, timeout_s: float) -> bool:
+        """See `State`: nothing waits."""
+        self._work_if_free()
+        return not self._jobs
+
+    def close(self) -> None:
+        """See `State`."""
+
+    def _work_if_free(self) -> None:
+        """Do what is to be settled. Whoever holds the lock (this thread itself, where a finaliser runs inside it) looks
+        for it again after letting go.
+        """
+        while self._jobs and self._lock.acquire(blocking=False):
+            try:
+                self._work(Now(self._clock(), self._wall()))
+            finally:
+                self._lock.release()
+
+    def _work(self, now: Now) -> None:
+        while self._jobs:
+            job = self._jobs.popleft()
+            if isinstance(job, _Settled):
+                for claim, actual in zip(job.lease.claims, job.actual, strict=True):
+                    amount = claim.amount if claim.bucket.kind == "slots" else claim.amount - actual
+                    if amount:
+                        before = self._levels.get(claim.bucket.key)
+                        self._keep(claim.bucket, levels.give(claim.bucket, before, amount, now, job.lease.at))
+            else:
+                for told in job:
+                    bucket = told.bucket
+                    before = self._levels.get(bucket.key)
+                    self._keep(bucket, levels.lower(bucket, before, told.left, now.monotonic - told.age_s))
