@@ -1,4 +1,4 @@
-"""A store that can't be reached: noticed once, and not asked again for a moment, so that an outage costs no call time."""
+"""A store that can't be reached: noticed once, then not asked for a moment, so that an outage costs no time."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from os import getpid
 from random import getrandbits
@@ -135,28 +136,24 @@ class Redis:
         for what, claims in waiting.items():
             if claims:
                 keys = [claim["key"] for claim in claims]
-                try:
+                with suppress(StateAway):  # leases end by themselves, and rates fill
                     self._outage.check()
                     self._asked({"what": what}, keys, claims)
-                except StateAway:
-                    pass  # leases end by themselves, and rates fill
 
     def _renew(self, leases: Sequence[Lease]) -> None:
         claims = [
             _claim(claim, lease) | {"ttl_s": lease.ttl_s}
             for lease in leases for claim in lease.claims if claim.bucket.kind != "rate"
         ]  # fmt: skip
-        try:
+        with suppress(StateAway):  # there are two more tries before they end
             self._asked({"what": "renew"}, [claim["key"] for claim in claims], claims)
-        except StateAway:
-            pass  # there are two more tries before they end
 
     def _ask(self, asked: Mapping[str, Any], buckets: Sequence[Bucket], claims: list[dict[str, Any]]) -> Any:
         return self._asked(asked, [bucket.key for bucket in buckets], claims)
 
     def _asked(self, asked: Mapping[str, Any], keys: Sequence[str], claims: list[dict[str, Any]]) -> Any:
         """One run of the script; `StateAway` where that can't be."""
-        from redis.exceptions import NoScriptError, RedisError  # noqa: PLC0415  it is there: the client came from it
+        from redis import exceptions  # noqa: PLC0415  it is there: the client came from it
 
         body: dict[str, Any] = {**asked, "claims": claims}
         if self._clock is not None:
@@ -166,10 +163,11 @@ class Redis:
         try:
             try:
                 answer = self._client.evalsha(self._hash, len(names), *names, argument)
-            except NoScriptError:
+            except exceptions.NoScriptError:
                 answer = self._client.eval(self._script, len(names), *names, argument)
-        except (RedisError, OSError) as error:
-            way_out = "see that it runs and can be reached" if isinstance(error, OSError) else "see to the server"
+        except (exceptions.RedisError, OSError) as error:
+            is_lost = isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError)
+            way_out = "see that it runs and can be reached" if is_lost else "see to the server's settings"
             raise self._outage.began(f"{type(error).__name__}: {way_out}") from error
         self._outage.ended()
         return orjson.loads(answer)

@@ -1,4 +1,4 @@
-"""Counters in one SQLite file, shared by all processes of a host: exact, at the price of one short transaction a call."""
+"""Counters in one SQLite file, shared by all processes of a host: exact, for one short transaction a call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import getrandbits
 from typing import Any, NamedTuple
@@ -206,10 +206,8 @@ class Sqlite:
 
     def _work_patiently(self) -> None:
         if self._jobs:
-            try:
+            with suppress(StateAway, _Busy):  # then they are done with the next call, or by the flush before the end
                 self._at(self._patient, _nothing)
-            except (StateAway, _Busy):
-                pass  # they are done with the next call, or by the flush before the end
 
     def _work(self, at: _Open, job: _Settled | Sequence[Told]) -> None:
         if not isinstance(job, _Settled):

@@ -95,6 +95,7 @@ class Door:
         try:
             if not self._is_ready(connection):
                 _make(connection)
+                connection.execute(f"pragma busy_timeout = {self._waits_s * 1000:.0f}")
         except BaseException:
             connection.close()
             raise
