@@ -14,7 +14,8 @@ from typing import Any, get_args
 import orjson
 
 from .capture import Mode
-from .enforce import kill_switch, outputs, routing, values
+from .enforce import budgets, kill_switch, outputs, routing, values
+from .enforce.budgets import Budget
 from .enforce.kill_switch import KillRule
 from .enforce.outputs import Output
 from .enforce.routing import Route
@@ -52,6 +53,7 @@ class Policy:
     kill: tuple[KillRule, ...] = ()
     routes: tuple[Route, ...] = ()
     outputs: tuple[Output, ...] = ()
+    budgets: tuple[Budget, ...] = ()
     path: Path | None = None
     version: str = ""
     """A short hash of what it says: the same rules have the same version, however they are written."""
@@ -181,4 +183,5 @@ SECTIONS: dict[str, Callable[[object], Any]] = {
     "kill": partial(values.rules, section="kill", read=kill_switch.read),
     "routes": partial(values.rules, section="routes", read=routing.read),
     "outputs": partial(values.rules, section="outputs", read=outputs.read),
+    "budgets": partial(values.rules, section="budgets", read=budgets.read),
 }
