@@ -112,7 +112,7 @@ def test_a_call_larger_than_the_budget_is_told_so():
         ({"usd": 1, "tokens": 5, "per": "day"}, "and not both"),
         ({"usd": 1}, "needs a time: per ="),
         ({"usd": 0, "per": "day"}, "budgets.usd = 0 is not a number above 0"),
-        ({"usd": 1, "per": "day", "at": {"80": "warn"}}, "budgets.at.80 = '80' is not a share"),
+        ({"usd": 1, "per": "day", "at": {"80": "warn"}}, "budgets.at = '80' is not a share"),
         ({"usd": 1, "per": "day", "at": {"80%": "stop"}}, "budgets.at = 'stop' is no step"),
         ({"usd": 1, "per": "day", "at": []}, r"budgets.at = \[\] is no table of shares"),
         ({"usd": 1, "per": "day", "stream_over": "cut"}, "budgets.stream_over = 'cut' is none of 'error', 'finish'"),
