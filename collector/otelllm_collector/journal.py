@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import struct
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
 import lmdb
+
+from .clocks import SteadyClock
 
 __all__ = ["Entry", "Journal", "JournalFailed", "Lag"]
 
@@ -72,8 +73,20 @@ class _Waiting(NamedTuple):
 class Journal:
     """Bodies in order, and how far each exporter has come."""
 
-    def __init__(self, folder: Path, exporters: Sequence[str], *, size: int, age_s: float) -> None:
-        """`size` in bytes and `age_s` bound what is kept for an exporter that is behind."""
+    def __init__(
+        self,
+        folder: Path,
+        exporters: Sequence[str],
+        *,
+        size: int,
+        age_s: float,
+        now_ns: Callable[[], int] | None = None,
+    ) -> None:
+        """`size` in bytes and `age_s` bound what is kept for an exporter that is behind. `now_ns` MUST NOT leap: what
+        waits would be too old all at once, or not yet there.
+        """
+        self._now_ns = now_ns or SteadyClock()
+        self._began_ns = self._now_ns()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._size, self._age_s = size, age_s
         self._environment = lmdb.open(str(folder), map_size=size + _SPARE, max_dbs=3, mode=0o600)
@@ -88,6 +101,7 @@ class Journal:
         with self._environment.begin(write=True) as write:
             self._last, self._records, self._bytes = self._end(write)
             self._welcome(write)
+        self._inherited = self._last
         self._thread = threading.Thread(target=self._run, name="otelllm-journal")
         self._thread.start()
 
@@ -107,14 +121,15 @@ class Journal:
         for name in set(self._exporters) - known.keys():
             write.put(name.encode(), struct.pack("<QQ", self._last, 0), db=self._places)
 
-    def append(self, signal: str, body: bytes, records: int, received_ns: int) -> Future[None]:
-        """Done once the body is durable; `JournalFailed` where it can't be."""
+    def append(self, signal: str, body: bytes, records: int, received_ns: int | None = None) -> Future[None]:
+        """Done once the body is durable; `JournalFailed` where it can't be. It came now, by the journal's own clock."""
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()
         with self._changed:
             if self._closing:
                 raise JournalFailed("the collector is stopping")
-            self._waiting.append(_Waiting(signal, received_ns, records, body, done))
+            came_ns = self._now_ns() if received_ns is None else received_ns
+            self._waiting.append(_Waiting(signal, came_ns, records, body, done))
             self._changed.notify_all()
         return done
 
@@ -128,20 +143,22 @@ class Journal:
         self._thread.join()
         self._environment.close()
 
-    def read(self, after: int, size: int, before_ns: int | None = None) -> list[Entry]:
-        """Bodies behind number `after`, in order: at least one where there is one, then up to `size` bytes; none that
-        came later than `before_ns`.
+    def read(self, after: int, size: int, waited_s: float | None = None) -> list[Entry]:
+        """Bodies behind number `after`, in order: at least one where there is one, then up to `size` bytes; only those
+        that have been here for `waited_s`.
         """
         found: list[Entry] = []
+        latest_ns = None if waited_s is None else self._now_ns() - int(waited_s * 1e9)
         with self._environment.begin() as read, read.cursor(self._entries) as cursor:
             more = cursor.set_range(_KEY.pack(after + 1))
             while more and (not found or size > 0):
                 value = cursor.value()
                 signal, received_ns, records = _HEAD.unpack_from(value)
-                if before_ns is not None and received_ns > before_ns:
+                number = _KEY.unpack(cursor.key())[0]
+                if latest_ns is not None and self._here_since_ns(number, received_ns) > latest_ns:
                     break
                 body = value[_HEAD.size :]
-                found.append(Entry(_KEY.unpack(cursor.key())[0], _SIGNALS[signal], received_ns, records, body))
+                found.append(Entry(number, _SIGNALS[signal], received_ns, records, body))
                 size -= len(body)
                 more = cursor.next()
         return found
@@ -186,7 +203,7 @@ class Journal:
             with read.cursor(self._entries) as cursor:
                 age_s = 0.0
                 if cursor.set_range(_KEY.pack(place + 1)):
-                    age_s = max(0.0, (time.time_ns() - _HEAD.unpack_from(cursor.value())[1]) / 1e9)
+                    age_s = max(0.0, (self._now_ns() - _HEAD.unpack_from(cursor.value())[1]) / 1e9)
         return Lag(last_records - records, last_size - size, age_s, skipped)
 
     def _sum(self, read: lmdb.Transaction, number: int) -> tuple[int, int]:
@@ -249,17 +266,21 @@ class Journal:
 
     def _bound(self, write: lmdb.Transaction, last: int, size: int) -> int:
         """The last number that is beyond the bounds."""
-        least_ns = time.time_ns() - int(self._age_s * 1e9)
+        least_ns = self._now_ns() - int(self._age_s * 1e9)
         oldest = 0
         with write.cursor(self._entries) as cursor:
             more = cursor.first()
             while more:
                 number = _KEY.unpack(cursor.key())[0]
-                is_old = _HEAD.unpack_from(cursor.value())[1] < least_ns
+                is_old = self._here_since_ns(number, _HEAD.unpack_from(cursor.value())[1]) < least_ns
                 if number >= last or not (is_old or size - self._sum(write, number - 1)[1] > self._size):
                     break
                 oldest, more = number, cursor.next()
         return oldest
+
+    def _here_since_ns(self, number: int, received_ns: int) -> int:
+        """What was here at the start has waited since then: how long before, only two clocks could tell together."""
+        return received_ns if number > self._inherited else self._began_ns
 
     def _trim(self, write: lmdb.Transaction) -> None:
         """Drop what nobody needs any more. The sums that places and the end are told by stay."""

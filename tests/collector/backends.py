@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,6 +66,15 @@ class Backend:
         return found
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that was killed is no error here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def http_backend(backend: Backend | None = None, port: int = 0) -> Iterator[Backend]:
     """One that takes HTTP; `port` of one that was there before."""
@@ -88,8 +98,7 @@ def http_backend(backend: Backend | None = None, port: int = 0) -> Iterator[Back
         def log_message(self, *_: object) -> None:
             return None
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", port), Handler)
     found.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -158,9 +167,9 @@ def _counted(backend: Backend, port: int) -> Iterator[int]:
         listener.close()
 
 
-def until(ready: Callable[[], bool]) -> None:
+def until(ready: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Poll for what nobody announces."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not ready():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)

@@ -78,7 +78,8 @@ def test_a_read_gives_at_least_one_and_no_more_than_was_asked(tmp_path: Path) ->
     _append(journal, b"x" * 100, b"y" * 100, b"z" * 100)
     assert len(_bodies(journal, 0, 1)) == 1
     assert len(_bodies(journal, 0, 150)) == 2
-    assert journal.read(0, 64 * MB, before_ns=time.time_ns() - 60 * 10**9) == []
+    assert journal.read(0, 64 * MB, waited_s=60) == []
+    assert len(journal.read(0, 64 * MB, waited_s=0)) == 3
     journal.close()
 
 
@@ -106,6 +107,24 @@ def test_beyond_its_age_too(tmp_path: Path) -> None:
     assert journal.lag("a").skipped == 3
     assert 0 <= journal.lag("a").age_s < 30
     journal.close()
+
+
+def test_a_start_with_a_clock_that_is_years_off_skips_nothing_and_holds_nothing_up(tmp_path: Path) -> None:
+    """What waited before has waited since the start: a year ahead it is not too old, nor a year back still to come."""
+    year_ns = 366 * 86_400 * 10**9
+    journal = _journal(tmp_path, age_s=60)
+    _append(journal, b"before")
+    journal.close()
+    for leap_ns in (year_ns, -year_ns):
+        clock = [time.time_ns() + leap_ns]
+        journal = Journal(tmp_path, ("a",), size=64 * MB, age_s=60, now_ns=lambda clock=clock: clock[0])
+        _append(journal, b"after")
+        assert journal.lag("a").skipped == 0
+        assert _bodies(journal, journal.place("a"))[0] == b"before"
+        assert journal.read(0, 64 * MB, waited_s=1) == []
+        clock[0] += 10**9
+        assert journal.read(0, 64 * MB, waited_s=1)[0].body == b"before"
+        journal.close()
 
 
 def test_a_body_larger_than_all_there_may_be(tmp_path: Path) -> None:

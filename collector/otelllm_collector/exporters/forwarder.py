@@ -73,10 +73,9 @@ class Forwarder:
         place = self._journal.place(self._to.name)
         if not self._journal.wait(place, _IDLE_S, self._stopping.is_set):
             return
-        before_ns = None
-        if self._to.sample is not None:  # a trace is judged once it had time to end
-            before_ns = time.time_ns() - int(self._to.sample.wait_s * 1e9)
-        entries = self._journal.read(place, self._to.batch_bytes, before_ns)
+        # With a sample a trace is judged once it had time to end.
+        waited_s = None if self._to.sample is None else self._to.sample.wait_s
+        entries = self._journal.read(place, self._to.batch_bytes, waited_s)
         if not entries:
             self._stopping.wait(_IDLE_S)
             return

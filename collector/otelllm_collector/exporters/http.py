@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -44,7 +45,7 @@ class HttpSender:
             return self._delivered(signal, answer)
         reason = f"HTTP {answer.status_code}: {answer.text[:_TEXT_SHOWN]}"
         if answer.status_code in _AGAIN:
-            return Later(reason, _retry_after_s(answer.headers.get("retry-after")))
+            return Later(reason, _retry_after_s(answer.headers))
         return Refused(reason)
 
     def _delivered(self, signal: str, answer: httpx.Response) -> Delivered:
@@ -63,8 +64,9 @@ class HttpSender:
         self._client.close()
 
 
-def _retry_after_s(value: str | None) -> float | None:
-    """Seconds of a Retry-After, which is a number or a date."""
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a Retry-After, which is a number or a date: by the clock of who set it, for ours may be a year off."""
+    value = headers.get("retry-after")
     if not value:
         return None
     try:
@@ -72,6 +74,8 @@ def _retry_after_s(value: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        told = headers.get("date")
+        now_s = parsedate_to_datetime(told).timestamp() if told else time.time()
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now_s)
     except ValueError:
         return None

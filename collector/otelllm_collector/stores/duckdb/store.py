@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import duckdb
 import orjson
 
+from ...clocks import Calendar
 from ...config import BadSetting
 from ...questions import BadQuestion, Busy, Page, Signal, SpanFilter, SqlAnswer, SqlStream
 from ...retention import KEEP_ALL, Retention
@@ -88,6 +89,7 @@ class DuckDBStore:
         self._upkeep = Upkeep()
         self._searching = ThreadPoolExecutor(1, "otelllm-upkeep")
         self._next_run = time.monotonic()
+        self._calendar = Calendar(folder / "calendar.json")
         self._is_failing = False
         self._is_asked = True
         self._is_paused = False
@@ -131,7 +133,7 @@ class DuckDBStore:
 
     def _retain(self) -> Job:
         expiry = Expiry(self._writer, self._writing, self._searching, self._cursor)
-        yield from expiry.age(self._retention, time.time_ns())
+        yield from expiry.age(self._retention, self._calendar.now_ns())
         limit, is_too_large = self._retention.size, False
         if limit is not None and not self._owes_rewriting:
             is_too_large = yield from expiry.shrink(limit)
@@ -197,6 +199,7 @@ class DuckDBStore:
                 "bytes_on_disk": sum(file.stat().st_size for file in self._folder.glob(f"{FILE_NAME}*")),
                 "bytes_used": used_bytes(own),
                 "longest_hold_s": self._upkeep.longest_s,
+                "clock_ahead_s": self._calendar.ahead_s,
                 "last": dict(self._upkeep.last),
             }
 
