@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
@@ -33,6 +34,7 @@ from .api import (
 )
 from .asker import Asker
 from .auth import Auth, refuse_open_doors
+from .clocks import SteadyClock
 from .commits import Commits
 from .config import Address, BadSetting, Settings, is_loopback, read_settings
 from .exporter_status import Status
@@ -42,6 +44,7 @@ from .journal import Journal
 from .listening import STOP_WITHIN_S, WebServer, check_certificates, listen, room_for
 from .live import Live
 from .policies import Policies
+from .questions import Busy
 from .receivers.http import OtlpHttp
 from .receivers.intake import Intake
 from .retention import read_retention
@@ -51,6 +54,10 @@ from .telemetry import Telemetry, otlp_readers, prometheus_reader
 from .time_limits import BodyInTime
 
 __all__ = ["build", "main", "serve"]
+
+log = logging.getLogger(__name__)
+
+ROOM_LOOKED_FOR_S = 1.0
 
 
 class _Onward:
@@ -134,7 +141,12 @@ async def serve(settings: Settings, store: Store) -> None:
         commits = Commits(telemetry.timed(store.write), store.tidy, live.publish, store.upkeep)
         try:
             intake = Intake(
-                commits, decoding, in_flight_limit=settings.in_flight_limit, telemetry=telemetry, journal=onward.journal
+                commits,
+                decoding,
+                in_flight_limit=settings.in_flight_limit,
+                telemetry=telemetry,
+                journal=onward.journal,
+                now_ns=SteadyClock(),  # of the journal's scale
             )
             telemetry.watch(lambda: intake.in_flight, lambda: commits.waiting, settings.data)
             auth = Auth(settings, telemetry.unauthorized)
@@ -189,6 +201,19 @@ def _say_ready(settings: Settings, http: Address, grpc: Address | None) -> None:
     print(f"otelllm collector ready: {scheme}://{http}{beside} (data in {settings.data})", flush=True)  # noqa: T201
 
 
+def _open(settings: Settings) -> Store:
+    """The store; where its disk is full, once there is room again: whoever frees it need not think of us."""
+    retention, is_told = read_retention(settings), False
+    while True:
+        try:
+            return open_store(settings.data, settings.memory_limit, retention)
+        except Busy as error:
+            if not is_told:
+                log.error("%s; waiting until there is room", error)
+                is_told = True
+            time.sleep(ROOM_LOOKED_FOR_S)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the collector; the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -199,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if settings.tls is not None:
             check_certificates(settings.tls)
         room_for(settings.connection_limit)
-        store = open_store(settings.data, settings.memory_limit, read_retention(settings))
+        store = _open(settings)
         try:
             asyncio.run(serve(settings, store))
         finally:

@@ -121,15 +121,16 @@ class Journal:
         for name in set(self._exporters) - known.keys():
             write.put(name.encode(), struct.pack("<QQ", self._last, 0), db=self._places)
 
-    def append(self, signal: str, body: bytes, records: int, received_ns: int | None = None) -> Future[None]:
-        """Done once the body is durable; `JournalFailed` where it can't be. It came now, by the journal's own clock."""
+    def append(self, signal: str, body: bytes, records: int, received_ns: int) -> Future[None]:
+        """Done once the body is durable; `JournalFailed` where it can't be. `received_ns` MUST be of a clock that does
+        not leap, as `now_ns` is.
+        """
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()
         with self._changed:
             if self._closing:
                 raise JournalFailed("the collector is stopping")
-            came_ns = self._now_ns() if received_ns is None else received_ns
-            self._waiting.append(_Waiting(signal, came_ns, records, body, done))
+            self._waiting.append(_Waiting(signal, received_ns, records, body, done))
             self._changed.notify_all()
         return done
 

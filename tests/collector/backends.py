@@ -69,6 +69,21 @@ class Backend:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        """Those who were connected find nobody there, as if the process had ended."""
+        super().server_close()
+        for connection in self._connections:
+            with suppress(OSError):  # closed by its sender
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A sender that was killed is no error here."""
         if not isinstance(sys.exception(), ConnectionError):

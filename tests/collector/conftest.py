@@ -10,10 +10,10 @@ from collector import process
 from otelllm_collector.stores.duckdb import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from collector.process import Collector
+    from collector.process import Collector, Start
 
     from otelllm_collector.stores.spec import Store
 
@@ -34,17 +34,10 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Collector]]:
+def start() -> Iterator[Start]:
     """Starts collectors; those that still run when the test ends are ended."""
-    started: list[Collector] = []
-
-    def begin(*arguments: object, **environment: str) -> Collector:
-        started.append(process.start(*arguments, **environment))
-        return started[-1]
-
-    yield begin
-    for running in started:
-        running.stop()
+    with process.starting() as begin:
+        yield begin
 
 
 @pytest.fixture(params=["duckdb"])

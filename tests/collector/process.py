@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from collector.exports import PROTOBUF
 import otelllm
 import otelllm_collector
 
-__all__ = ["Collector", "Start", "run", "start"]
+__all__ = ["Collector", "Start", "run", "start", "starting"]
 
 PATIENCE_S = 20.0
 
@@ -92,6 +93,22 @@ def start(data: Path, *arguments: str, **environment: str) -> Collector:
         raise AssertionError(f"the collector did not get ready: {line} {errors}")
     url, *more = re.findall(r"https?://\S+", line.partition(" (data in ")[0])
     return Collector(process, url, more[0] if more else "", data)
+
+
+@contextmanager
+def starting() -> Iterator[Start]:
+    """Starts collectors; those that still run at the end of the block are ended."""
+    started: list[Collector] = []
+
+    def begin(data: Path, *arguments: str, **environment: str) -> Collector:
+        started.append(start(data, *arguments, **environment))
+        return started[-1]
+
+    try:
+        yield begin
+    finally:
+        for running in started:
+            running.stop()
 
 
 def run(data: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -126,6 +128,57 @@ def test_a_full_disk_asks_senders_to_come_again_and_loses_nothing(tmp_path: Path
     assert sorted(stored(start, tmp_path)) == sorted(one.trace_id.hex() for batch in batches for one in batch)
 
 
+@contextlib.contextmanager
+def no_file_grows_beyond(size: int) -> Iterator[None]:
+    """What is started in the block finds no room behind this size; `give_room` makes some."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def give_room(pid: int) -> None:
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="fills the disk by a limit that only Linux sets")
+def test_a_start_on_a_full_disk_answers_questions_and_takes_again_once_there_is_room(
+    tmp_path: Path, start: Start
+) -> None:
+    running, one, other = start(tmp_path), span(), span()
+    assert running.send(request(one)).status_code == 200
+    running.kill()
+    with no_file_grows_beyond((tmp_path / "otelllm.duckdb.wal").stat().st_size):
+        running = start(tmp_path)
+    assert running.send(request(other)).status_code == 503
+    assert running.sql("select trace_id from spans") == [[one.trace_id.hex()]]
+    give_room(running.process.pid)
+    assert running.send(request(other)).status_code == 200
+    running.kill()
+    assert sorted(stored(start, tmp_path)) == sorted([one.trace_id.hex(), other.trace_id.hex()])
+    assert "it can be asked" in running.errors
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="fills the disk by a limit that only Linux sets")
+def test_a_first_start_on_a_full_disk_waits_for_room(tmp_path: Path) -> None:
+    with no_file_grows_beyond(4096):
+        process = run(tmp_path)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        told = process.stderr.readline()
+        give_room(process.pid)
+        assert "ready: " in process.stdout.readline()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "waiting until there is room" in told
+    assert str(tmp_path) in told
+
+
 def test_a_second_collector_on_the_same_folder_is_told_who_has_it(tmp_path: Path, start: Start) -> None:
     running = start(tmp_path)
     other = run(tmp_path)
@@ -165,6 +218,20 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="can't be opened"):
         open_store(tmp_path)
     assert path.read_bytes().startswith(b"someone's notes")
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096, 12_287])
+def test_a_first_start_that_broke_off_is_begun_anew(tmp_path: Path, size: int) -> None:
+    open_store(tmp_path).close()
+    path = tmp_path / "otelllm.duckdb"
+    path.write_bytes(path.read_bytes()[:size])
+    store = open_store(tmp_path)
+    assert store.sql("select count(*) from spans", 9, 9).rows == [(0,)]
+    store.close()
+    path.write_bytes(b"someone's notes ")
+    with pytest.raises(BadSetting, match="can't be opened"):
+        open_store(tmp_path)
+    assert path.read_bytes() == b"someone's notes "
 
 
 def test_prompts_are_readable_by_their_owner_only(tmp_path: Path, start: Start) -> None:

@@ -16,7 +16,7 @@ from soak.load import Batches, Sender, free_ports, missing, percentile, senders
 from collector import process
 
 if TYPE_CHECKING:
-    from collector.process import Collector
+    from collector.process import Collector, Start
 
 __all__ = ["kills"]
 
@@ -31,7 +31,7 @@ def kills(folder: Path, *, count: int = 50, http: int = 4, grpc: int = 2) -> str
     chance = random.Random(count)
     ports = free_ports(2)
     batches, backend = Batches(), Counting()
-    with http_backend(backend):
+    with http_backend(backend), process.starting() as start:
         config = folder / "collector.toml"
         config.write_text(f'[[exporter]]\nendpoint = {json.dumps(backend.endpoint)}\ncompression = "none"\n')
         addresses = [f"127.0.0.1:{port}" for port in ports]
@@ -42,12 +42,12 @@ def kills(folder: Path, *, count: int = 50, http: int = 4, grpc: int = 2) -> str
             for number in range(count):
                 if number % STARTS_KILLED == STARTS_KILLED - 1:
                     _kill_a_start(process.run(folder / "data", *given), chance.uniform(0.05, 1.5))
-                running, back_s = _start(folder / "data", given, crowd)
+                running, back_s = _start(start, folder / "data", given, crowd)
                 backs.append(back_s)
                 _look(running, batches, chance.sample(taken := _taken(crowd), min(SAMPLE, len(taken))))
                 time.sleep(chance.uniform(0, 2))  # the random moment
                 running.kill()
-            running, back_s = _start(folder / "data", given, crowd)
+            running, back_s = _start(start, folder / "data", given, crowd)
             backs.append(back_s)
         finally:
             for one in crowd:
@@ -69,10 +69,10 @@ def kills(folder: Path, *, count: int = 50, http: int = 4, grpc: int = 2) -> str
     )
 
 
-def _start(data: Path, given: tuple[str, ...], crowd: list[Sender]) -> tuple[Collector, float]:
+def _start(start: Start, data: Path, given: tuple[str, ...], crowd: list[Sender]) -> tuple[Collector, float]:
     """A collector that has taken something, and how long that took from the start of its process."""
     began, before = time.monotonic(), len(_taken(crowd))
-    running = process.start(data, *given)
+    running = start(data, *given)
     until(lambda: len(_taken(crowd)) > before, 60)
     return running, time.monotonic() - began
 

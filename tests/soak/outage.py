@@ -15,7 +15,7 @@ from soak.load import Batches, Sender, free_ports, missing, percentile, senders
 from collector import process
 
 if TYPE_CHECKING:
-    from collector.process import Collector
+    from collector.process import Collector, Start
 
 __all__ = ["outage"]
 
@@ -25,12 +25,17 @@ GROWTH_MB = 250.0
 
 def outage(folder: Path, *, spans: int = 1_000_000, connections: int = 4) -> str:
     """Load with the backend there, then with it away for so many spans, then what it takes to catch up."""
+    with process.starting() as start:
+        return _outage(folder, start, spans, connections)
+
+
+def _outage(folder: Path, start: Start, spans: int, connections: int) -> str:
     batches, backend = Batches(512), Counting()
     [port] = free_ports(1)
     config = folder / "collector.toml"
     config.write_text(f'[[exporter]]\nendpoint = "http://127.0.0.1:{port}"\ncompression = "none"\n')
     given = ("--config", str(config), "--journal-size", "8192")
-    running = process.start(folder / "data", *given)
+    running = start(folder / "data", *given)
     watch = _Watch(running)
     try:
         with http_backend(backend, port):

@@ -129,7 +129,7 @@ class Intake:
         if is_json:
             loop = asyncio.get_running_loop()
             body = await loop.run_in_executor(self._decoding, as_protobuf, signal, body)
-        journaled = self._journal.append(signal, body, batch.size)
+        journaled = self._journal.append(signal, body, batch.size, self._now_ns())
         await asyncio.gather(asyncio.wrap_future(self.commits.submit(batch)), asyncio.wrap_future(journaled))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -11,12 +14,15 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ...config import BadSetting
+from ...questions import Busy
 from ...sql import sql
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["FILE_NAME", "attach_copy", "copies", "cursor", "open_database", "own_folder", "swap_in", "swap_to_the_end"]
+
+log = logging.getLogger(__name__)
 
 FILE_NAME = "otelllm.duckdb"
 
@@ -52,11 +58,19 @@ OPTIONS = "(row_group_size 16384, storage_version 'latest')"
 MARKER = "otelllm.swap"
 """There while a rewritten database takes the place of the old one; holds the new one's name."""
 
+HEADERS = 3 * 4096
+"""Bytes of an empty database; what is shorter holds nothing."""
+
+NO_ROOM = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What the system calls a full disk."""
+
 LOCKS = ("set enable_external_access = false", "set lock_configuration = true")
 
 
 def open_database(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    """The connection that owns the file in this folder; everyone else takes a `cursor` of it."""
+    """The connection that owns the file in this folder; everyone else takes a `cursor` of it. `Busy` where the disk is
+    full: it opens once there is room.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / FILE_NAME
     connection = duckdb.connect(":memory:")
@@ -66,8 +80,15 @@ def open_database(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     connection.execute(f"set global temp_directory = '{_quoted(folder / 'spill')}'")
     # Locked or not, backups and smaller files can be attached there, and nowhere else.
     connection.execute(f"set allowed_directories = ['{_quoted(copies(folder))}/']")
+    _remove_beginning(path)
     _attach(connection, path)
-    _migrate(connection, path)
+    try:
+        _migrate(connection, path)
+    except duckdb.Error as error:
+        connection.close()
+        if (full := _no_room(error, path)) is not None:
+            raise full from error
+        raise
     for lock in LOCKS:
         connection.execute(lock)
     return connection
@@ -148,12 +169,24 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _remove_beginning(path: Path) -> None:
+    """A file whose first start broke off before it was one: DuckDB would not open it, nor make it anew."""
+    if path.exists() and path.stat().st_size < HEADERS and not path.with_name(f"{path.name}.wal").exists():
+        beginning = path.read_bytes()
+        if beginning[8:12] == b"DUCK" or not any(beginning):
+            path.unlink()
+
+
 def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     try:
         connection.execute(f"attach '{_quoted(path)}' as otelllm {OPTIONS}")
     except duckdb.Error as error:
-        raise BadSetting(_explained(str(error), path)) from error
+        raise _no_room(error, path) or BadSetting(_explained(str(error), path)) from error
     connection.execute("use otelllm.main")
+
+
+def _no_room(error: duckdb.Error, path: Path) -> Busy | None:
+    return Busy(f"{str(path)!r} can't be written: {error}") if any(one in str(error) for one in NO_ROOM) else None
 
 
 def _explained(message: str, path: Path) -> str:
@@ -180,6 +213,19 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             f"{str(path)!r} was written by a newer otelllm (schema {version}, this one knows up to {len(MIGRATIONS)}); "
             "install that version again, or choose another folder by --data"
         )
+    try:
+        _bring_up_to_date(connection, version)
+    except duckdb.Error as error:
+        full = _no_room(error, path)
+        if full is None or version < len(MIGRATIONS):
+            raise
+        # The views are those of the last start: good enough to be asked while somebody makes room.
+        with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
+            connection.execute("rollback")
+        log.error("%s; it can be asked, and senders are asked to come again", full)
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, version: int) -> None:
     connection.execute("begin")
     for names in MIGRATIONS[version:]:
         for name in names:

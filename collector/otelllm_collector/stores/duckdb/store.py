@@ -61,7 +61,9 @@ BATCHS_OWN_FAULTS = (duckdb.DataError, duckdb.IntegrityError, duckdb.Programming
 
 
 def open_store(folder: Path, memory_limit: str = "1GB", retention: Retention = KEEP_ALL) -> DuckDBStore:
-    """The store in this folder; raises `BadSetting` where another process has it or a newer otelllm wrote it."""
+    """The store in this folder; raises `BadSetting` where another process has it or a newer otelllm wrote it, `Busy`
+    where its disk is full.
+    """
     return DuckDBStore(folder, memory_limit, retention)
 
 
