@@ -60,7 +60,7 @@ def bodies(store: DuckDBStore) -> set[str]:
 
 
 def on_disk(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in folder.rglob("*.duckdb*") if file.is_file())
 
 
 def of_random_text(days: float, number: int) -> Iterable[Span]:
