@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 __all__ = [
+    "NO_MESSAGE",
     "Batch",
     "ContentRow",
     "LogRow",
@@ -20,6 +21,9 @@ __all__ = [
 
 Hash = bytes
 """16 bytes of BLAKE2b over a message's JSON text."""
+
+NO_MESSAGE: Hash = bytes(16)
+"""Keeps a place in a list of messages: for a choice that another record brings, or for one that is gone."""
 
 
 RECORDS_LIMIT = 100_000

@@ -50,14 +50,17 @@ DEAR = """
     with calls as (
         select *, coalesce(system_instructions, input_messages[1]) as prompt from spans
         where cost_usd > 0 and start_ns >= {since} and counted
+    ), named as (
+        select c.*, m.hash, m.message_id from calls as c left join messages as m on m.message_id = c.prompt
     ), dearest as (
-        select prompt_name, prompt, count(*) as calls, sum(cost_usd) as cost_usd, sum(input_tokens) as input_tokens,
-            sum(output_tokens) as output_tokens, mode(coalesce(response_model, request_model)) as model,
+        select prompt_name, hash, max(message_id) as message_id, count(*) as calls, sum(cost_usd) as cost_usd,
+            sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+            mode(coalesce(response_model, request_model)) as model,
             arg_max(trace_id, cost_usd) as trace_id, arg_max(span_id, cost_usd) as span_id
-        from calls group by 1, 2 order by cost_usd desc limit {limit}
+        from named group by 1, 2 order by cost_usd desc limit {limit}
     )
-    select d.* exclude (prompt), left(m.body::varchar, 400) as prompt
-    from dearest as d left join messages as m on m.hash = d.prompt order by d.cost_usd desc
+    select d.* exclude (hash, message_id), left(m.body::varchar, 400) as prompt
+    from dearest as d left join messages as m on m.message_id = d.message_id order by d.cost_usd desc
 """
 
 
@@ -139,8 +142,8 @@ class Tools:
 
     def sql(self, query: str, limit: int = 50) -> str:
         """One read-only SELECT in DuckDB's SQL over spans, traces, messages, events, links, metrics, logs, scores,
-        resources. `select * from spans limit 1` shows the columns. Messages are joined by hash: spans.input_messages
-        and spans.output_messages are lists of messages.hash. limit: rows, up to 100."""
+        resources. `select * from spans limit 1` shows the columns. Messages are joined by id: spans.input_messages
+        and spans.output_messages are lists of messages.message_id. limit: rows, up to 100."""
         return self._rows(query, _limit(limit))
 
     def _query(self, text: str, minutes: int, limit: int, **parts: str) -> str:

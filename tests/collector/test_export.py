@@ -256,8 +256,10 @@ def test_tables_are_written_as_parquet(tmp_path: Path, collector: Collector) -> 
     assert {path.name for path in folder.iterdir()} == {f"{table}.parquet" for table in TABLES}
     table = pq.read_table(folder / "spans.parquet").to_pylist()
     assert [row["span_id"] for row in table] == [one.span_id.hex() for one in spans]
-    messages = {row["hash"]: json.loads(row["body"]) for row in pq.read_table(folder / "messages.parquet").to_pylist()}
-    assert [messages[key] for key in table[0]["input_hashes"]] == MESSAGES
+    messages = {
+        row["message_id"]: json.loads(row["body"]) for row in pq.read_table(folder / "messages.parquet").to_pylist()
+    }
+    assert [messages[key] for key in table[0]["input_messages"]] == MESSAGES
     assert pq.read_table(folder / "traces.parquet").to_pylist()[0]["spans"] == 5
     assert pq.read_table(folder / "logs.parquet").num_rows == 0
 

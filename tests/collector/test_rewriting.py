@@ -84,6 +84,8 @@ def test_what_comes_while_the_file_is_rewritten_is_in_both(tmp_path: Path) -> No
     ]
     assert {f"late {number}" for number in range(1, late + 1)} <= bodies(store)
     assert rows(store, "select count(distinct (trace_id, span_id)) from spans") == [10_003 + 4 * late]
+    named = "select distinct unnest(input_messages) as message_id from spans"
+    assert rows(store, f"select count(*) from ({named}) anti join messages using (message_id)") == [0]
     store.close()
 
 

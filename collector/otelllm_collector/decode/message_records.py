@@ -9,16 +9,13 @@ from otelllm import semconv
 
 from ..normalise.message_events import NAMES, Said, read_event, unfolded
 from ..normalise.values import parsed
-from ..rows import Batch, ContentRow
+from ..rows import NO_MESSAGE, Batch, ContentRow
 from .content import keep_content
 
 __all__ = ["NAMES", "MessageRecords"]
 
 _PLACES = 64
 """A choice of a higher index has no place of its own and comes after the others."""
-
-_NO_MESSAGE = bytes(16)
-"""Keeps a place in a list of hashes for a choice that another request may bring."""
 
 
 class MessageRecords:
@@ -58,4 +55,4 @@ def _placed(indices: list[int], hashes: list[bytes]) -> list[bytes]:
             others.append(digest)
         else:
             places[index] = digest
-    return [places.get(index, _NO_MESSAGE) for index in range(max(places, default=-1) + 1)] + others
+    return [places.get(index, NO_MESSAGE) for index in range(max(places, default=-1) + 1)] + others

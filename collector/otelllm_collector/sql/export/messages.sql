@@ -1,5 +1,5 @@
--- The content that spans name by hash.
+-- The content that spans name by number.
 select m.* replace (m.hash::varchar as hash)
 from raw.messages as m
 where /*condition*/ true
-order by m.first_seen_ns, m.hash;
+order by m.first_seen_ns, m.message_id;

@@ -4,11 +4,7 @@ select
     replace (
         replace(s.trace_id::varchar, '-', '') as trace_id,
         format('{:016x}', s.span_id) as span_id,
-        format('{:016x}', s.parent_span_id) as parent_span_id,
-        s.input_hashes::varchar[] as input_hashes,
-        s.output_hashes::varchar[] as output_hashes,
-        s.system_hash::varchar as system_hash,
-        s.tools_hash::varchar as tools_hash
+        format('{:016x}', s.parent_span_id) as parent_span_id
     ),
     (s.made::json -> '$.attributes')::varchar as normalised
 from raw.spans as s

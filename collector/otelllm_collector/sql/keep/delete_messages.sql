@@ -1,1 +1,3 @@
-delete from raw.messages where exists (select 1 from garbage as g where g.hash = messages.hash);
+delete from raw.messages
+where message_id between $start and $end
+    and exists (select 1 from garbage as g where g.message_id = messages.message_id);

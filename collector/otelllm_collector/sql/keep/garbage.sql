@@ -1,17 +1,17 @@
 -- Messages that nothing names any more.
 with named as (
-    select unnest(input_hashes) as hash from raw.spans where input_hashes is not null
+    select unnest(input_messages) as message_id from raw.spans where input_messages is not null
     union all
-    select unnest(output_hashes) from raw.spans where output_hashes is not null
+    select unnest(output_messages) from raw.spans where output_messages is not null
     union all
-    select system_hash from raw.spans where system_hash is not null
+    select system_instructions from raw.spans where system_instructions is not null
     union all
-    select tools_hash from raw.spans where tools_hash is not null
+    select tool_definitions from raw.spans where tool_definitions is not null
     union all
-    select unnest(list_concat(input_hashes, output_hashes, [system_hash, tools_hash])) from raw.contents
+    select unnest(list_concat(input_messages, output_messages, [system_instructions, tool_definitions])) from raw.contents
 )
 
-select distinct m.hash
+select m.message_id, m.hash
 from raw.messages as m
-anti join named as n on m.hash = n.hash
+anti join named as n on m.message_id = n.message_id
 limit $limit;

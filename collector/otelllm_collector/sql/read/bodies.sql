@@ -1,5 +1,5 @@
-select hash, any_value(body) as body
+-- Ids follow the order of writing, so that only the row groups of one conversation are read.
+select message_id, body
 from raw.messages
-where hash in (select unnest($hashes::uuid[]))
-group by hash
-order by hash;
+where message_id in (select unnest($ids::bigint[]))
+order by message_id;

@@ -1,7 +1,7 @@
 -- Spans one of whose messages holds the text. Where the text is also part of every message's JSON ("text", "role"), only
 -- what was said counts; that look costs ten times the other.
 with hits as (
-    select hash
+    select message_id
     from raw.messages
     where kind != 'tools'
         and contains(lower(body), lower($q_json))
@@ -18,11 +18,11 @@ with hits as (
         ))
 ),
 listed as (
-    select trace_id, span_id, unnest(list_concat(input_hashes, output_hashes)) as hash from raw.spans
-    where start_ns >= $q_start and (input_hashes is not null or output_hashes is not null)
+    select trace_id, span_id, unnest(list_concat(input_messages, output_messages)) as message_id from raw.spans
+    where start_ns >= $q_start and (input_messages is not null or output_messages is not null)
     union all
-    select trace_id, span_id, system_hash from raw.spans where start_ns >= $q_start and system_hash is not null
+    select trace_id, span_id, system_instructions from raw.spans where start_ns >= $q_start and system_instructions is not null
     union all
-    select trace_id, span_id, unnest(list_concat(input_hashes, output_hashes)) from raw.contents
+    select trace_id, span_id, unnest(list_concat(input_messages, output_messages)) from raw.contents
 )
-select trace_id, span_id from listed where hash in (select hash from hits)
+select trace_id, span_id from listed where message_id in (select message_id from hits)

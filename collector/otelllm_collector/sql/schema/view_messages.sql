@@ -1,9 +1,10 @@
+-- Once for each content, but for one that was written again long after it came first.
 create or replace view main.messages as
 select
+    message_id, -- what spans name it by
     hash,
-    any_value(kind) as kind,
-    any_value(role) as role,
-    any_value(body)::json as body,
-    make_timestamp(min(first_seen_ns) // 1000)::timestamptz as first_seen
-from raw.messages
-group by hash;
+    kind,
+    role,
+    body::json as body,
+    make_timestamp(first_seen_ns // 1000)::timestamptz as first_seen
+from raw.messages;

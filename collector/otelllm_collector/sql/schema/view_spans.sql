@@ -1,4 +1,4 @@
--- What people query. Ids are hexadecimal text here; a span's messages are listed by their hash in `messages`.
+-- What people query. Ids are hexadecimal text here; a span's messages are listed by their `message_id` in `messages`.
 create or replace view main.spans as
 select
     replace(trace_id::varchar, '-', '') as trace_id,
@@ -48,10 +48,10 @@ select
     vocabulary,
     coalesce(counted, true) as counted, -- false where another span is the same call, and counts
     (made::json -> '$.attributes') as normalised, -- what foreign attributes mean, where no column has it
-    input_hashes as input_messages,
-    output_hashes as output_messages,
-    system_hash as system_instructions,
-    tools_hash as tool_definitions,
+    input_messages,
+    output_messages,
+    system_instructions,
+    tool_definitions,
     tool_arguments,
     tool_result,
     retrieval_query,

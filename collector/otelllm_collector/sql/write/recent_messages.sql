@@ -1,5 +1,5 @@
 -- What the writer remembers after a restart.
-select hash
+select hash, message_id
 from raw.messages
-order by first_seen_ns desc, hash
-limit $limit;
+where message_id > (select max(message_id) from raw.messages) - $limit
+order by message_id;

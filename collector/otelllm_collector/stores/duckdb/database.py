@@ -1,4 +1,4 @@
-"""Open the database file: its place, its settings, its schema. Only this folder imports duckdb."""
+"""Open the database file: its place and its settings. Only this folder imports duckdb."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import duckdb
 
 from ...config import BadSetting
 from ...questions import Busy
-from ...sql import sql
+from .migrations import MIGRATIONS, bring_up_to_date, stored_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,18 +25,6 @@ __all__ = ["FILE_NAME", "attach_copy", "copies", "cursor", "open_database", "own
 log = logging.getLogger(__name__)
 
 FILE_NAME = "otelllm.duckdb"
-
-MIGRATIONS: list[tuple[str, ...]] = [
-    ("version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics"),
-    ("foreign_spans",),
-    ("as_it_came",),
-    ("feedback",),
-    ("signals_as_they_came",),
-]
-"""The objects that each version of the schema adds, in order; a file's version is how many of these it has."""
-
-VIEWS = ("spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources")
-"""What people query; made anew at each start, for they hold no data."""
 
 SETTINGS = (
     # Nothing is fetched or loaded on its own: the collector works without a network, and a query must not reach one.
@@ -81,16 +69,16 @@ def open_database(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     # Locked or not, backups and smaller files can be attached there, and nowhere else.
     connection.execute(f"set allowed_directories = ['{_quoted(copies(folder))}/']")
     _remove_beginning(path)
-    _attach(connection, path)
     try:
+        _attach(connection, path)
         _migrate(connection, path)
-    except duckdb.Error as error:
-        connection.close()
-        if (full := _no_room(error, path)) is not None:
+        for lock in LOCKS:
+            connection.execute(lock)
+    except BaseException as error:
+        connection.close()  # or the file stays ours until a garbage collection
+        if isinstance(error, duckdb.Error) and (full := _no_room(error, path)) is not None:
             raise full from error
         raise
-    for lock in LOCKS:
-        connection.execute(lock)
     return connection
 
 
@@ -201,20 +189,9 @@ def _explained(message: str, path: Path) -> str:
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("create schema if not exists raw")
-    found = connection.execute(
-        "select 1 from information_schema.tables where table_catalog = 'otelllm' and table_schema = 'raw' "
-        "and table_name = 'version'"
-    ).fetchone()
-    stored = connection.execute("select version from raw.version").fetchone() if found else None
-    version = int(stored[0]) if stored else 0
-    if version > len(MIGRATIONS):
-        raise BadSetting(
-            f"{str(path)!r} was written by a newer otelllm (schema {version}, this one knows up to {len(MIGRATIONS)}); "
-            "install that version again, or choose another folder by --data"
-        )
+    version = stored_version(connection, path)
     try:
-        _bring_up_to_date(connection, version)
+        bring_up_to_date(connection, version)
     except duckdb.Error as error:
         full = _no_room(error, path)
         if full is None or version < len(MIGRATIONS):
@@ -223,18 +200,6 @@ def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
             connection.execute("rollback")
         log.error("%s; it can be asked, and senders are asked to come again", full)
-
-
-def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, version: int) -> None:
-    connection.execute("begin")
-    for names in MIGRATIONS[version:]:
-        for name in names:
-            connection.execute(sql(f"schema/{name}"))
-    connection.execute("delete from raw.version")
-    connection.execute("insert into raw.version values ($version)", {"version": len(MIGRATIONS)})
-    for view in VIEWS:
-        connection.execute(sql(f"schema/view_{view}"))
-    connection.execute("commit")
 
 
 def _quoted(path: Path) -> str:

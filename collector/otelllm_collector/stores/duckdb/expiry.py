@@ -29,7 +29,7 @@ REDUCED_A_STEP = 2048
 LOOK_S = 0.05
 """How often it is looked whether the search for messages has ended."""
 GARBAGE = 500_000
-"""Messages found at a time: 50 MB of hashes."""
+"""Messages found at a time: 80 MB of ids and hashes."""
 HEADROOM = 0.1
 """Of its size is free after the database was too large."""
 OLDER_PART = 0.75
@@ -57,7 +57,8 @@ class _ReducedLog(NamedTuple):
     attributes: str
 
 
-class _Key(NamedTuple):
+class _Message(NamedTuple):
+    message_id: int
     hash: bytes
 
 
@@ -152,18 +153,21 @@ class Expiry:
                     yield LOOK_S
                 found = searching.result()
                 for start in range(0, len(found), DELETED_A_STEP):
-                    garbage = [_Key(key) for key in found[start : start + DELETED_A_STEP] if key not in used]
-                    with self._writing.registered("garbage", {"hash": "UUID"}, garbage):
-                        self._own.execute(sql("keep/delete_messages"))
-                    self._writing.forget(row.hash for row in garbage)
+                    garbage = [one for one in found[start : start + DELETED_A_STEP] if one.message_id not in used]
+                    if garbage:
+                        bounds = {"start": garbage[0].message_id, "end": garbage[-1].message_id}
+                        with self._writing.registered("garbage", {"message_id": "BIGINT"}, garbage):
+                            self._own.execute(sql("keep/delete_messages"), bounds)
+                    self._writing.forget(garbage)
                     self._dropped["messages"] += len(garbage)
                     yield 0.0
                 if len(found) < GARBAGE:
                     return
 
-    def _garbage(self) -> list[bytes]:
+    def _garbage(self) -> list[_Message]:
         with self._search() as own:
-            return [row[0].bytes for row in own.execute(sql("keep/garbage"), {"limit": GARBAGE}).fetchall()]
+            found = own.execute(sql("keep/garbage"), {"limit": GARBAGE}).fetchall()
+            return sorted(_Message(message_id, key.bytes) for message_id, key in found)
 
     def shrink(self, size: int) -> Generator[float, None, bool]:
         """Drop as much as brings the database well below its size, by an estimate; whether there was too much.
@@ -179,11 +183,12 @@ class Expiry:
         content = max(1, self._content_bytes())
         # Numbers are a fifth of the bytes: they stay while there is content of any but the youngest quarter.
         share = min(1.0, excess / content)
-        before_ns = min(self._quantile(HAS_CONTENT, share), self._quantile("true", OLDER_PART))
+        enough_ns = self._quantile(HAS_CONTENT, share)
+        before_ns = min(enough_ns, self._quantile("true", OLDER_PART))
         gone = content * self._share(HAS_CONTENT, before_ns)
         yield from self._drop_content([Rule(before_ns, "true", {})])
-        if excess > gone:
-            oldest = min(1.0, (excess - gone) / max(1, used - gone))
+        if excess > content or before_ns < enough_ns:  # quantiles are not exact: `gone` is never just the excess
+            oldest = min(1.0, max(0.0, excess - gone) / max(1, used - gone))
             yield from self._drop_rows([Rule(self._quantile("true", oldest), "true", {})])
         yield from self._drop_messages()
         checkpoint(self._own)

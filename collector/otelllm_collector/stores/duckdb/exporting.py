@@ -16,8 +16,9 @@ import duckdb
 from nanoarrow import ipc  # type: ignore[import-untyped]  # nanoarrow publishes no types
 
 from ...questions import Signal, SpanFilter
-from ...rows import Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
+from ...rows import NO_MESSAGE, Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
 from ...sql import sql
+from .arrow import MESSAGES
 from .conditions import Condition, log_condition, metric_condition, span_condition, trace_condition, with_condition
 
 __all__ = ["ARROW_TABLES", "as_span", "read_batches", "read_table"]
@@ -30,6 +31,9 @@ ROWS = 512
 WINDOW_BYTES = 8 * 1024 * 1024
 
 ALL = SpanFilter()
+
+LISTS, SINGLE = ("input_messages", "output_messages"), ("system_instructions", "tool_definitions")
+"""Columns of ids."""
 
 # Table -> its alias and its column of time.
 ARROW_TABLES = {
@@ -67,8 +71,9 @@ class _Read(NamedTuple):
 def _read_spans(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> _Read:
     condition = span_condition(spans)
     found = _records(own, with_condition("read/whole_spans", condition), condition.values)
-    batch = Batch(spans=[as_span(record) for record in found])
-    _add_messages(own, batch)
+    messages = _messages(own, found)
+    batch = Batch(messages={row.hash: row for row in messages.values()})
+    batch.spans = [as_span(record, messages) for record in found]
     size = sum(len(row.attributes) + len(row.events or "") for row in batch.spans)
     return _Read(batch, size + sum(len(row.body) for row in batch.messages.values()))
 
@@ -127,7 +132,7 @@ def _choosing(holding: duckdb.DuckDBPyConnection, table: str, spans: SpanFilter)
     condition = span_condition(spans)
     query = sql("export/wanted_messages").replace("/*condition*/ true", condition.text or "true")
     holding.execute(query, condition.values)
-    return "m.hash in (select w.hash from wanted_messages as w)"
+    return "m.message_id in (select w.message_id from wanted_messages as w)"
 
 
 def _condition(table: str, alias: str, column: str, spans: SpanFilter) -> Condition:
@@ -189,26 +194,33 @@ def _records(own: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, ob
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def as_span(record: dict[str, Any]) -> SpanRow:
-    """A row of raw.spans as it was written."""
-    for column in ("trace_id", "system_hash", "tools_hash"):
-        record[column] = record[column] and record[column].bytes
-    for column in ("input_hashes", "output_hashes"):
-        if record[column] is not None:
-            record[column] = [key.bytes for key in record[column]]
+def as_span(record: dict[str, Any], messages: Mapping[int, MessageRow]) -> SpanRow:
+    """A row of raw.spans as it was written. Messages that are not given by their ids count as gone."""
+    record["trace_id"] = record["trace_id"].bytes
+    for column in LISTS:
+        ids = record.pop(column)
+        record[MESSAGES[column]] = None if ids is None else [_hash(one, messages) for one in ids]
+    for column in SINGLE:
+        one = record.pop(column)
+        record[MESSAGES[column]] = None if one is None else _hash(one, messages)
     record["counted"] = record["counted"] is not False
     return SpanRow(**record)
 
 
-def _add_messages(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    wanted: dict[bytes, None] = {}
-    for row in batch.spans:
-        for keys in (row.input_hashes, row.output_hashes):
-            wanted.update(dict.fromkeys(keys or ()))
-        wanted.update(dict.fromkeys(key for key in (row.system_hash, row.tools_hash) if key))
-    if wanted:
-        found = _records(own, sql("read/whole_messages"), {"hashes": [key.hex() for key in wanted]})
-        batch.messages = {one["hash"].bytes: MessageRow(**{**one, "hash": one["hash"].bytes}) for one in found}
+def _hash(message_id: int, messages: Mapping[int, MessageRow]) -> bytes:
+    message = messages.get(message_id)
+    return NO_MESSAGE if message is None else message.hash
+
+
+def _messages(own: duckdb.DuckDBPyConnection, spans: list[dict[str, Any]]) -> dict[int, MessageRow]:
+    """Messages that the records of spans name, by id."""
+    wanted: set[int] = set()
+    for record in spans:
+        for column in LISTS:
+            wanted.update(record[column] or ())
+        wanted.update(record[column] for column in SINGLE if record[column])
+    found = _records(own, sql("read/whole_messages"), {"ids": sorted(wanted)}) if wanted else []
+    return {one.pop("message_id"): MessageRow(**{**one, "hash": one["hash"].bytes}) for one in found}
 
 
 def _add_senders(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:

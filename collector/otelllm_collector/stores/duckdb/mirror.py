@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import attrgetter
 
 import duckdb
@@ -32,13 +32,13 @@ class Mirror:
         self.is_broken = False
         self._pending: list[Callable[[], None]] = []
 
-    def insert(self, table: str, columns: dict[str, str], rows: Sequence[object]) -> None:
+    def insert(self, table: str, named: Named) -> None:
         """Note rows that are inserted here."""
         end = self.copied.get(table, FOREVER)
         time = attrgetter(TIMES[table]) if table in TIMES else lambda _: 0
-        late = [row for row in rows if time(row) < end]
+        late = [row for row in named.rows if time(row) < end]
         if late:
-            self._pending.append(lambda: self._run(insertion(table), Named("batch_rows", columns, late)))
+            self._pending.append(lambda: self._run(insertion(table), named._replace(rows=late)))
 
     def change(self, name: str, named: Named, bounds: dict[str, int]) -> None:
         """Note rows that are deleted or updated here; those that are not there yet are not found there."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -18,6 +19,8 @@ class Named(NamedTuple):
     name: str
     columns: dict[str, str]
     rows: Sequence[object]
+    message_ids: Mapping[bytes, int] | None = None
+    """Of rows that name messages: hash -> the id that the table has in its place."""
 
 
 class Registered:
@@ -25,13 +28,16 @@ class Registered:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, named: Named) -> None:
         self._connection, self._name = connection, named.name
-        connection.register(named.name, table(named.columns, named.rows))
+        connection.register(named.name, table(named.columns, named.rows, named.message_ids))
 
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, *_: object) -> None:
-        self._connection.unregister(self._name)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A transaction that an error has aborted refuses this too, and the error must be told, not the refusal; the
+        # next rows of this name take its place.
+        with contextlib.suppress(*((duckdb.TransactionException,) if kind else ())):
+            self._connection.unregister(self._name)
 
 
 def insertion(table_name: str) -> str:

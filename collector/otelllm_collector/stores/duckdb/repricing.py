@@ -48,7 +48,7 @@ def reprice(own: duckdb.DuckDBPyConnection, writing: Writing, since_ns: int) -> 
         bounds = {"from": start, "to": end}
         result = own.execute(statement("keep/priceable_spans", which), {**which.values, **bounds})
         names = [column[0] for column in result.description]
-        rows = [as_span(dict(zip(names, row, strict=True))) for row in result.fetchall()]
+        rows = [as_span(dict(zip(names, row, strict=True)), {}) for row in result.fetchall()]
         repriced = list(_repriced(rows))
         looked_at, changed = looked_at + len(rows), changed + len(repriced)
         if repriced:

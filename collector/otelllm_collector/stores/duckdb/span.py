@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import orjson
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_span"]
 
-_NO_MESSAGE = UUID(int=0)
+_NO_MESSAGE = 0
 """Keeps the place of a choice that another record brings."""
 
 
@@ -72,35 +71,35 @@ def _attributes(row: dict[str, Any]) -> dict[str, Any]:
 
 def _content(own: duckdb.DuckDBPyConnection, row: dict[str, Any], beside: list[dict[str, Any]]) -> Record:
     """Messages of the span itself, or of the log records beside it where the span has none."""
-    hashes = {
+    ids = {
         column: row[column] or next((other[column] for other in beside if other[column]), None)
-        for column in ("system_hash", "tools_hash")
+        for column in ("system_instructions", "tool_definitions")
     }
-    for column, joined in (("input_hashes", _in_turn), ("output_hashes", _by_index)):
-        hashes[column] = row[column] or joined([other[column] for other in beside if other[column]]) or row[column]
-    wanted = [*(hashes["input_hashes"] or []), *(hashes["output_hashes"] or [])]
-    wanted += [hashes[column] for column in ("system_hash", "tools_hash") if hashes[column]]
+    for column, joined in (("input_messages", _in_turn), ("output_messages", _by_index)):
+        ids[column] = row[column] or joined([other[column] for other in beside if other[column]]) or row[column]
+    wanted = {*(ids["input_messages"] or ()), *(ids["output_messages"] or ())}
+    wanted |= {ids[column] for column in ("system_instructions", "tool_definitions") if ids[column]}
     bodies = {}
     if wanted:
-        found = _rows(own, "read/bodies", {"hashes": [str(key) for key in dict.fromkeys(wanted)]})
-        bodies = {body["hash"]: orjson.loads(body["body"]) for body in found}
+        found = _rows(own, "read/bodies", {"ids": sorted(wanted)})
+        bodies = {body["message_id"]: orjson.loads(body["body"]) for body in found}
     return {
-        "input_messages": _messages(hashes["input_hashes"], bodies, "user"),
-        "output_messages": _messages(hashes["output_hashes"], bodies, "assistant"),
-        "system_instructions": _parts(bodies.get(hashes["system_hash"])),
-        "tool_definitions": _listed(bodies.get(hashes["tools_hash"])),
+        "input_messages": _messages(ids["input_messages"], bodies, "user"),
+        "output_messages": _messages(ids["output_messages"], bodies, "assistant"),
+        "system_instructions": _parts(bodies.get(ids["system_instructions"])),
+        "tool_definitions": _listed(bodies.get(ids["tool_definitions"])),
     }
 
 
-def _in_turn(lists: list[list[UUID]]) -> list[UUID]:
+def _in_turn(lists: list[list[int]]) -> list[int]:
     """Each record's messages after the earlier ones'. The same list again is the same request, sent a second time."""
     return [key for number, keys in enumerate(lists) if not number or keys != lists[number - 1] for key in keys]
 
 
-def _by_index(lists: list[list[UUID]]) -> list[UUID]:
+def _by_index(lists: list[list[int]]) -> list[int]:
     """Each record's choices at their indices; what finds its place taken by another comes last."""
-    places: list[UUID] = []
-    late: list[UUID] = []
+    places: list[int] = []
+    late: list[int] = []
     for keys in lists:
         places += [_NO_MESSAGE] * (len(keys) - len(places))
         for index, key in enumerate(keys):
@@ -111,11 +110,11 @@ def _by_index(lists: list[list[UUID]]) -> list[UUID]:
     return [*places, *dict.fromkeys(late)]
 
 
-def _messages(hashes: list[Any] | None, bodies: dict[Any, Any], role: str) -> list[Any] | None:
+def _messages(ids: list[int] | None, bodies: dict[int, Any], role: str) -> list[Any] | None:
     """Messages in the conventions' shape; text that is none becomes the one part of a message."""
-    if hashes is None:
+    if ids is None:
         return None
-    found = [bodies[key] for key in hashes if key in bodies]
+    found = [bodies[key] for key in ids if key in bodies]
     return [body if isinstance(body, dict) else {"role": role, "parts": _parts(body)} for body in found]
 
 

@@ -23,7 +23,7 @@ __all__ = ["Writing"]
 DAY_NS = 86_400_000_000_000
 
 MESSAGES_REMEMBERED = 200_000
-"""Hashes of messages that need not be written again: about 25 MB. A forgotten one is written twice, nothing worse."""
+"""Messages that need not be written again: about 32 MB. A forgotten one is written twice, nothing worse."""
 
 TRACE_LOOKED_THROUGH = 5_000
 """Spans of a trace that are looked through again for each batch that adds calls to it."""
@@ -57,12 +57,17 @@ class Writing:
         self._columns = _read_columns(connection)
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
-        self._messages: OrderedDict[bytes, None] = OrderedDict()
-        self._used: set[bytes] | None = None
+        self._messages: OrderedDict[bytes, int] = OrderedDict()
+        """Hash -> id of the messages used last."""
+        [(newest,)] = self._fetch("select coalesce(max(message_id), 0) from raw.messages")
+        self._newest_message: int = newest
+        self._message_ids: dict[bytes, int] = {}
+        """Of the messages that the batches in hand name."""
+        self._used: set[int] | None = None
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
         recent = self._fetch(sql("write/recent_messages"), {"limit": MESSAGES_REMEMBERED})
-        self._remember(row[0].bytes for row in reversed(recent))
+        self._remember({key.bytes: message_id for key, message_id in recent})
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Go on with another connection, to a file that holds the same."""
@@ -74,7 +79,7 @@ class Writing:
         try:
             resources = self._write_senders(batches, "resources")
             scopes = self._write_senders(batches, "scopes")
-            messages = self._write_messages(batches)
+            self._write_messages(batches)
             self._write_spans([span for batch in batches for span in batch.spans])
             self._write_scores([score for batch in batches for score in batch.scores])
             self._insert("contents", [content for batch in batches for content in batch.contents])
@@ -92,7 +97,7 @@ class Writing:
         # Only what is committed may be taken for written.
         self._resources |= resources
         self._scopes |= scopes
-        self._remember(messages)
+        self._remember(self._message_ids)
 
     def _write_senders(self, batches: Sequence[Batch], name: str) -> set[int]:
         known: set[int] = getattr(self, f"_{name}")
@@ -103,33 +108,38 @@ class Writing:
         self._insert(name, list(new.values()))
         return set(new)
 
-    def _write_messages(self, batches: Sequence[Batch]) -> list[bytes]:
+    def _write_messages(self, batches: Sequence[Batch]) -> None:
         rows: dict[bytes, MessageRow] = {}
         for batch in batches:
             rows |= batch.messages
-        self._insert("messages", [row for key, row in rows.items() if key not in self._messages])
+        known = {key: number for key in rows if (number := self._messages.get(key)) is not None}
+        new = [row for key, row in rows.items() if key not in known]
+        # Another object each time: a mirror still reads the last one.
+        self._message_ids = known | {row.hash: number for number, row in enumerate(new, self._newest_message + 1)}
+        self._insert("messages", new)
         if self._used is not None:
-            self._used.update(rows)
-        return list(rows)
+            self._used.update(self._message_ids.values())
 
     @contextlib.contextmanager
-    def noting_messages(self) -> Iterator[set[bytes]]:
-        """A set of the messages that batches name inside the block, written then or before."""
+    def noting_messages(self) -> Iterator[set[int]]:
+        """A set of the ids of messages that batches name inside the block, written then or before."""
         self._used = set()
         try:
             yield self._used
         finally:
             self._used = None
 
-    def forget(self, hashes: Iterable[bytes]) -> None:
-        """Messages that are gone: they have to be written when they come again."""
-        for key in hashes:
-            self._messages.pop(key, None)
+    def forget(self, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Messages that are gone, as id and hash: they have to be written when they come again."""
+        for message_id, key in messages:
+            if self._messages.get(key) == message_id:  # else it was written again since
+                del self._messages[key]
 
-    def _remember(self, hashes: Iterable[bytes]) -> None:
-        for key in hashes:
-            self._messages[key] = None
+    def _remember(self, message_ids: Mapping[bytes, int]) -> None:
+        for key, message_id in message_ids.items():
+            self._messages[key] = message_id
             self._messages.move_to_end(key)
+        self._newest_message = max(self._newest_message, max(message_ids.values(), default=0))
         while len(self._messages) > MESSAGES_REMEMBERED:
             self._messages.popitem(last=False)
 
@@ -270,15 +280,17 @@ class Writing:
 
     def _insert(self, name: str, rows: Sequence[object]) -> None:
         if rows:
-            with self.registered("batch_rows", self._columns[name], rows):
+            message_ids = self._message_ids if name in NAME_MESSAGES else None
+            named = Named("batch_rows", self._columns[name], rows, message_ids)
+            with Registered(self._connection, named):
                 self._connection.execute(insertion(name))
             if self.mirror is not None:
-                self.mirror.insert(name, self._columns[name], rows)
+                self.mirror.insert(name, named)
 
     def _change(self, name: str, named: Named, starts: Sequence[int]) -> None:
         """Delete or update what `named` names; `starts` are when that began."""
         bounds = {"start": min(starts), "end": max(starts)}
-        with self.registered(*named):
+        with Registered(self._connection, named):
             self._connection.execute(sql(name), bounds)
         if self.mirror is not None:
             self.mirror.change(name, named, bounds)
@@ -314,6 +326,8 @@ def _bounds(times: Iterable[int]) -> dict[str, int]:
     # A time near the ends of what 64 bits hold must not overflow when a day is added to it.
     return {"start": max(min(starts), DAY_NS), "end": min(max(starts), 2**63 - 1 - DAY_NS)}
 
+
+NAME_MESSAGES = frozenset({"messages", "spans", "contents"})
 
 TABLES = ("resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics")
 
