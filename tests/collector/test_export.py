@@ -79,6 +79,8 @@ FOREIGN: list[dict[str, Any]] = [
     {"ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "gpt-5", "ai.usage.promptTokens": 3,
      "ai.prompt.messages": '[{"role":"user","content":"hi"}]'},
     {"gen_ai.system": "openai", "gen_ai.usage.prompt_tokens": 3, "gen_ai.prompt.0.content": "hi"},
+    {"openinference.span.kind": "EVALUATOR", "evaluations.0.evaluation.name": "good", "output.value": "0.5",
+     "evaluations.0.evaluation.score": 1, "session.annotations.0.annotation.name": "odd"},
 ]  # fmt: skip
 
 

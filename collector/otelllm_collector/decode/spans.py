@@ -16,7 +16,7 @@ from ..normalise.spec import Foreign
 from ..rows import Batch, SpanRow
 from .content import keep_content, move_content, move_text_content, note_form
 from .protobuf import OverLimit, WireSpan, read_fields, read_span
-from .scores import read_score
+from .scores import read_judgements, read_score
 from .senders import Sender, read_resource, read_scope
 from .values import to_json
 
@@ -149,6 +149,8 @@ def fill_made(batch: Batch, row: SpanRow, attributes: dict[str, Any], made: Made
     """Columns from what foreign names mean, and from the conventions' own where those say nothing else; what came
     stays among the attributes, but for what has moved into a column as it came.
     """
+    if (judged := made.attributes.pop(semconv.EVENT_EVALUATION, None)) is not None:
+        batch.scores.extend(read_judgements(judged, row))
     own = {key: value for key, value in attributes.items() if key not in made.attributes}
     move_content(batch, row, own, now_ns)
     move_text_content(row, own)

@@ -10,6 +10,7 @@ from otelllm import semconv
 
 from .bodies import inputs, read_request, read_response, read_usage, settings, told
 from .documents import documents, question
+from .judgements import EVALUATE, judged
 from .messages import messages
 from .spec import Foreign
 from .tags import labels, tagged
@@ -28,7 +29,7 @@ _OPERATIONS = {
     "agent": semconv.INVOKE_AGENT,
     "tool": semconv.EXECUTE_TOOL,
     "retriever": semconv.RETRIEVAL,
-    "evaluator": "evaluate",
+    "evaluator": EVALUATE,
     "guardrail": "guardrail",
 }
 """Of `langfuse.observation.type`; span, event, chain and what is new are plain steps."""
@@ -86,7 +87,7 @@ def _read(span: Foreign) -> Iterator[tuple[str, Any]]:
     if operation in _NAMED_BY and span.scope == _SCOPE:
         yield _NAMED_BY[operation], text(span.name)
     if operation is not None:
-        yield from _said(operation, attributes)
+        yield from _said(operation, attributes, span.name)
         yield from _called(span)
     yield from _counted(attributes, span.is_error)
     yield from _of_trace(attributes)
@@ -109,7 +110,7 @@ def _operation(span: Foreign) -> str | None:
     return semconv.CHAT if _MODEL in attributes or _USAGE in attributes else None
 
 
-def _said(operation: str, attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _said(operation: str, attributes: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     """A text stands there without quotes, so one that looks like JSON may be meant as a text."""
     given, answer = (attributes.get(_OBSERVATION + key, attributes.get(f"langfuse.trace.{key}")) for key in _TOLD)
     if operation == semconv.EXECUTE_TOOL:
@@ -127,6 +128,8 @@ def _said(operation: str, attributes: Mapping[str, Any]) -> Iterator[tuple[str, 
         if isinstance(about, Mapping):
             yield semconv.EMBEDDINGS_DIMENSIONS, count(about.get("dimensions"))
     else:
+        if operation == EVALUATE:
+            yield semconv.EVENT_EVALUATION, judged(answer, name)
         body = parsed(given)
         made: dict[str, Any] = {}
         if _is_told(body):

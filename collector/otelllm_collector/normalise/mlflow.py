@@ -9,6 +9,7 @@ from otelllm import semconv
 
 from .bodies import inputs, read_request, read_response, read_usage, settings, told
 from .documents import documents, question
+from .judgements import EVALUATE, judged
 from .message_events import answered
 from .messages import definitions, messages
 from .spec import Foreign
@@ -29,7 +30,7 @@ _OPERATIONS = {
     "TOOL": semconv.EXECUTE_TOOL,
     "AGENT": semconv.INVOKE_AGENT,
     "WORKFLOW": semconv.INVOKE_WORKFLOW,
-    "EVALUATOR": "evaluate",
+    "EVALUATOR": EVALUATE,
     "GUARDRAIL": "guardrail",
 }
 """Of `mlflow.spanType`; CHAIN, PARSER, MEMORY, TASK, UNKNOWN and what users call their own are plain steps."""
@@ -85,6 +86,8 @@ def _read(span: Foreign) -> Iterator[tuple[str, Any]]:
         yield semconv.TOOL_CALL_RESULT, answer
     elif operation is not None:
         yield from _of_step(attributes, given, answer)
+        if operation == EVALUATE:
+            yield semconv.EVENT_EVALUATION, judged(answer, span.name)
     if operation in _NAMED_BY:
         yield _NAMED_BY[operation], text(span.name)
     yield from _named(attributes)

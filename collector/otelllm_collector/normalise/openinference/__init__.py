@@ -15,17 +15,20 @@ from otelllm import semconv
 
 from ..bodies import read_usage, settings, told
 from ..documents import question
+from ..judgements import EVALUATE
 from ..messages import message, tool_call
 from ..spec import Foreign
 from ..tags import labels
 from ..values import count, finish, flag, items, number, parsed, provider, raised, text
 from . import leaves
+from .judged import read_judgements
 from .leaves import Groups, gathered, listed
 from .messages import answers, found_documents, is_said, prompts, questions, tools, whole
 
 __all__ = ["VOCABULARY"]
 
 _KIND = "openinference.span.kind"
+_JUDGED = tuple(f"{of}." for of in leaves.JUDGED)
 _OPERATIONS = {
     "LLM": semconv.CHAT,
     "EMBEDDING": semconv.EMBEDDINGS,
@@ -34,7 +37,7 @@ _OPERATIONS = {
     "TOOL": semconv.EXECUTE_TOOL,
     "AGENT": semconv.INVOKE_AGENT,
     "GUARDRAIL": "guardrail",
-    "EVALUATOR": "evaluate",
+    "EVALUATOR": EVALUATE,
 }
 """Of the kind, which some write in small letters; chains, prompts, decisions and what is new are plain steps."""
 
@@ -80,11 +83,14 @@ class OpenInference:
 
     def knows(self, scope: str, keys: Collection[str]) -> bool:
         """A kind makes it certain; of those without one a model or tokens."""
-        return not _MARKERS.isdisjoint(keys)
+        return not _MARKERS.isdisjoint(keys) or any(key.startswith(_JUDGED) for key in keys)
 
     def read(self, span: Foreign) -> Mapping[str, Any]:
         """Whatever the kind of the span has; of chains no messages, which would be parts of their calls'."""
         groups = gathered(span.attributes)
+        if _MARKERS.isdisjoint(span.attributes):  # a span of another library's that somebody has judged
+            said = read_judgements(span, groups, is_evaluator=False)
+            return {} if said is None else {semconv.EVENT_EVALUATION: said}
         operation = _operation(span, groups)
         made: dict[str, Any] = {semconv.OPERATION: operation}
         if operation in _CALLS:
@@ -95,6 +101,8 @@ class OpenInference:
             _read_beside(made, span.attributes)
         if span.is_error:
             made[semconv.ERROR_TYPE] = raised(span.events)
+        if operation == EVALUATE or not groups.keys().isdisjoint(leaves.JUDGED):
+            made[semconv.EVENT_EVALUATION] = read_judgements(span, groups, is_evaluator=operation == EVALUATE)
         return {name: value for name, value in made.items() if value is not None}
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "CONTENTS",
     "DOCUMENTS",
     "INPUT",
+    "JUDGED",
     "OUTPUT",
     "PROMPTS",
     "RANKED_IN",
@@ -31,7 +32,8 @@ INPUT, OUTPUT = "llm.input_messages", "llm.output_messages"
 PROMPTS, CHOICES = "llm.prompts", "llm.choices"
 TOOLS, DOCUMENTS, VECTORS = "llm.tools", "retrieval.documents", "embedding.embeddings"
 RANKED_IN, RANKED_OUT = "reranker.input_documents", "reranker.output_documents"
-_FLATTENED = (INPUT, OUTPUT, PROMPTS, CHOICES, TOOLS, DOCUMENTS, VECTORS, RANKED_IN, RANKED_OUT)
+JUDGED = tuple(f"{of}{kind}" for of in ("", "trace.", "session.") for kind in ("evaluations", "annotations"))
+_FLATTENED = (INPUT, OUTPUT, PROMPTS, CHOICES, TOOLS, DOCUMENTS, VECTORS, RANKED_IN, RANKED_OUT, *JUDGED)
 
 CONTENTS, CALLS = "message.contents.", "message.tool_calls."
 """A message's own lists."""
