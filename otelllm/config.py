@@ -43,6 +43,8 @@ class Settings:
     """Whether somebody named the file, so that its absence is an error."""
     on_bad_policy: OnBadPolicy = "exit"
     kill: str = ""
+    key: str | None = None
+    """OTELLLM_KEY: what the collector knows us by."""
     traces_exporter: str = "otlp"
     metrics_exporter: str = "otlp"
     logs_exporter: str = "otlp"
@@ -94,6 +96,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         policy_named=bool(named),
         on_bad_policy=cast(OnBadPolicy, on_bad),
         kill=env.get("OTELLLM_KILL", ""),
+        key=env.get("OTELLLM_KEY") or None,
         traces_exporter=env.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() or "otlp",
         metrics_exporter=env.get("OTEL_METRICS_EXPORTER", "otlp").strip().lower() or "otlp",
         logs_exporter=env.get("OTEL_LOGS_EXPORTER", "otlp").strip().lower() or "otlp",

@@ -30,7 +30,6 @@ __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
 # a limit that is not there.
 LATER = (
     "state", "limits", "queue", "budgets", "retries", "endpoints", "keys", "fallbacks", "cache",
-    "service",
 )  # fmt: skip
 
 
@@ -46,6 +45,14 @@ class CaptureRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """[service]: where more of the policy comes from."""
+
+    url: str
+    """The base URL of a collector."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What one policy file says; `Policy()` says nothing."""
 
@@ -54,7 +61,10 @@ class Policy:
     routes: tuple[Route, ...] = ()
     outputs: tuple[Output, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    service: Service | None = None
     path: Path | None = None
+    said: frozenset[str] = frozenset()
+    """The sections that it has."""
     version: str = ""
     """A short hash of what it says: the same rules have the same version, however they are written."""
 
@@ -66,6 +76,16 @@ class Policy:
         # The operator's word of the moment is asked first, before a rule of the file may give an answer.
         version = _version([self.version, [rule.name for rule in rules]])
         return replace(self, kill=rules + self.kill, version=version)
+
+    def over(self, served: Policy | None) -> Policy:
+        """This policy, and what `served` says where this one does not; the kill switches of both."""
+        if served is None:
+            return self
+        own = {name: getattr(self, name) for name in self.said - {"kill", "service"}}
+        return replace(
+            served, **own, kill=self.kill + served.kill, service=self.service, path=self.path,
+            said=self.said | served.said, version=_version([self.version, served.version]),
+        )  # fmt: skip
 
 
 def load(path: Path) -> Policy:
@@ -157,7 +177,7 @@ def _policy(keys: Mapping[str, Any]) -> Policy:
         if name not in SECTIONS:
             values.unknown((name,), name, (*SECTIONS, *LATER), "section")
     read = {name: SECTIONS[name](said) for name, said in keys.items()}
-    return Policy(**read, version=_version(keys))
+    return Policy(**read, said=frozenset(keys), version=_version(keys))
 
 
 def _version(said: object) -> str:
@@ -177,11 +197,22 @@ def _capture(value: object) -> CaptureRules:
     return CaptureRules(**read)
 
 
+def _service(value: object) -> Service:
+    table = values.table(value, ("service",), ("url",))
+    url = values.text(table.get("url", ""), ("service", "url"))
+    if not re.match(r"https?://[^/]", url):
+        raise Wrong(
+            ("service", "url"), f'service.url = {url!r} is no address; write one such as "http://127.0.0.1:4318"'
+        )
+    return Service(url)
+
+
 # What each section is read by: it becomes the field of that name in `Policy`.
 SECTIONS: dict[str, Callable[[object], Any]] = {
     "capture": _capture,
     "kill": partial(values.rules, section="kill", read=kill_switch.read),
     "routes": partial(values.rules, section="routes", read=routing.read),
+    "service": _service,
     "outputs": partial(values.rules, section="outputs", read=outputs.read),
     "budgets": partial(values.rules, section="budgets", read=budgets.read),
 }

@@ -22,6 +22,7 @@ from .interrupting import interrupt_open
 from .metrics import Instruments
 from .patch import Binding, Patch
 from .policy import Policy, Watched, from_mapping, load
+from .policy_service import PolicyService
 from .relay import end_all
 from .stages import Stages
 from .telemetry import EXIT_SECONDS, Telemetry
@@ -46,17 +47,50 @@ class _Running:
 
     patch: Patch
     telemetry: Telemetry
-    policy: Policy
+    own: Policy
+    """The policy of the file or the argument, with the switches of the environment."""
+    served: Policy | None = None
+    """What the collector adds to it."""
     enforcement: Enforcement = field(default_factory=Enforcement)
     stages: Stages = field(init=False)
+    service: PolicyService | None = None
     watched: Watched | None = None
 
     def __post_init__(self) -> None:
-        self.follow(self.policy)
+        self._follow()
 
-    def follow(self, policy: Policy) -> None:
-        """Let `policy` be in force from the next call on."""
-        self.stages, self.policy = self.enforcement.stages(policy), policy
+    def changed(self, policy: Policy) -> None:
+        """The file says something else; called from a thread of the watcher's."""
+        if _running is self:
+            settings = config.read()
+            before, self.own = self.own, policy.with_kill(settings.kill)
+            self._follow()
+            log.info("otelllm policy %s is in force (version %s)", policy.path, policy.version)
+            if before.service != policy.service:
+                self.ask_service(settings.key)
+
+    def was_served(self, policy: Policy) -> None:
+        """The collector's policy came, or another one; called from a thread of the service's."""
+        if _running is self:
+            self.served = policy
+            self._follow()
+            log.info("otelllm policy of %s is in force (version %s)", self.own.service, policy.version)
+
+    def ask_service(self, key: str | None) -> None:
+        """Follow the collector that the policy names now, and no other."""
+        if self.service is not None:
+            self.service.stop()
+            self.service = None
+        if self.own.service is None:
+            self.served = None
+            self._follow()
+        else:
+            self.service = PolicyService(self.own.service.url, key, self.was_served)
+            self.service.start()
+
+    def _follow(self) -> None:
+        """Let the policy be in force from the next call on, and for streams that are under way."""
+        self.stages = self.enforcement.stages(self.own.over(self.served))
         interrupt_open(self.stages.refusing)
 
 
@@ -115,7 +149,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
         )
         patch = Patch(providers.installed(), frameworks.installed(), calls)
         _running = _Running(patch, telemetry, rules)
-        _watch(rules)
+        _watch(settings)
         emit.use(emitter)
         patch.apply()
         processes.on_exit(_at_exit)
@@ -133,6 +167,8 @@ def uninstrument() -> None:
         emit.use(None)
         if running.watched is not None:
             running.watched.stop()
+        if running.service is not None:
+            running.service.stop()
         end_all()
         runs.end_all()
         running.enforcement.close()
@@ -211,20 +247,19 @@ def _emitter(telemetry: Telemetry, kept: Capture, settings: Settings) -> Emitter
     )
 
 
-def _watch(policy: Policy) -> None:
-    """Follow the policy's file: a good change is in force within a second, a bad one is only reported."""
+def _watch(settings: Settings) -> None:
+    """Follow the policy's file, and the collector where it names one: a good change is in force within a second."""
     running = _running
-    if running is None or policy.path is None:
+    if running is None:
         return
+    if running.own.path is not None:
+        running.watched = Watched(running.own.path, running.changed, _told_broken)
+        running.watched.start()
+    running.ask_service(settings.key)
 
-    def changed(new: Policy) -> None:
-        if _running is running:
-            new = new.with_kill(config.read().kill)
-            running.follow(new)
-            log.info("otelllm policy %s is in force (version %s)", new.path, new.version)
 
-    running.watched = Watched(policy.path, changed, lambda error: log.error("otelllm keeps its old policy: %s", error))
-    running.watched.start()
+def _told_broken(error: Exception) -> None:
+    log.error("otelllm keeps its old policy: %s", error)
 
 
 def _in_child() -> None:

@@ -7,7 +7,7 @@ otherwise. The local token may do all, as an `operate` key may.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from starlette.datastructures import Headers
 from starlette.routing import Route
@@ -22,12 +22,18 @@ from .keys import Key, Keys, read_keys
 
 __all__ = ["INGEST", "Auth", "NotAllowed", "needed", "refuse_open_doors"]
 
-_TABLE: tuple[tuple[str, str, keys.Scope | None], ...] = (
+Need = keys.Scope | Literal["follow"] | None
+"""What a route asks for: a scope; any key at all, for the policy is for whoever sends spans as for who reads them;
+nothing.
+"""
+
+_TABLE: tuple[tuple[str, str, Need], ...] = (
     ("POST", "/v1/traces", "ingest"),
     ("POST", "/v1/metrics", "ingest"),
     ("POST", "/v1/logs", "ingest"),
     ("POST", "/v1/feedback", "ingest"),
     ("GET", "/healthz", None),
+    ("GET", "/v1/policy", "follow"),
     ("POST", "/api/sql", "read"),
     ("GET", "/", "read"),
 )
@@ -35,10 +41,10 @@ _TABLE: tuple[tuple[str, str, keys.Scope | None], ...] = (
 
 INGEST = frozenset(path for _, path, scope in _TABLE if scope == "ingest")
 
-_GRANTS: dict[keys.Scope, frozenset[keys.Scope]] = {
-    "ingest": frozenset({"ingest"}),
-    "read": frozenset({"read"}),
-    "operate": frozenset({"ingest", "read", "operate"}),
+_GRANTS: dict[keys.Scope, frozenset[Need]] = {
+    "ingest": frozenset({"ingest", "follow"}),
+    "read": frozenset({"read", "follow"}),
+    "operate": frozenset({"ingest", "read", "follow", "operate"}),
 }
 
 
@@ -51,7 +57,7 @@ class NotAllowed(Exception):  # noqa: N818  a refusal is no error of ours
         """Whether the key is one of ours, of another scope (403 and not 401)."""
 
 
-def needed(method: str, path: str) -> keys.Scope | None:
+def needed(method: str, path: str) -> Need:
     """The scope that a route needs; None: open to everyone."""
     method = "GET" if method == "HEAD" else method
     for of_method, of_path, scope in _TABLE:
@@ -80,7 +86,7 @@ class Auth:
         self._is_open = settings.remote is None or settings.allow_remote
         self._refused = refused
 
-    def check(self, authorization: str, api_key: str, scope: keys.Scope | None) -> Key | None:
+    def check(self, authorization: str, api_key: str, scope: Need) -> Key | None:
         """Whose call it is, None where nobody has to say; raises `NotAllowed`."""
         if scope is None:
             return None
@@ -100,9 +106,9 @@ class Auth:
         self._refused("unauthenticated")
         told = "this key is not known" if secret else "this needs a key"
         way = f", or the token in the data folder's {TOKEN_FILE}" if scope == "operate" else ""
-        raise NotAllowed(
-            f"{told}; send one of scope {scope} as 'Authorization: Bearer KEY' or 'x-api-key: KEY'{way}", is_known=False
-        )
+        wanted = "ingest" if scope == "follow" else scope
+        message = f"{told}; send one of scope {wanted} as 'Authorization: Bearer KEY' or 'x-api-key: KEY'{way}"
+        raise NotAllowed(message, is_known=False)
 
     def guard(self, route: Route) -> Route:
         """The same route, for those who may; the key's project goes along in the scope as "otelllm.project"."""

@@ -17,7 +17,7 @@ import orjson
 
 from otelllm import policy
 
-__all__ = ["FILE_NAME", "Policies", "Pushed"]
+__all__ = ["FILE_NAME", "Changed", "Policies", "Pushed"]
 
 FILE_NAME = "policies.jsonl"
 
@@ -45,6 +45,10 @@ class Pushed:
         return {name: value for name, value in asdict(self).items() if name != "text"}
 
 
+class Changed(Exception):  # noqa: N818  what happened, and no fault of anybody
+    """Somebody else pushed meanwhile."""
+
+
 class Policies:
     """The policies of one data folder; `wait` is for the event loop, the others for any thread."""
 
@@ -65,13 +69,18 @@ class Policies:
         """All of them, oldest first."""
         return list(self._pushed)
 
-    def push(self, text: str, *, by: str, key: str | None, address: str | None) -> Pushed:
+    def push(
+        self, text: str, *, by: str, key: str | None, address: str | None, instead_of: str | None = None
+    ) -> Pushed:
         """Put a policy in force; it is on the disk when this returns. The same text again changes nothing.
 
-        Raises `otelllm.errors.BadConfig` that names line and value, and OSError where the disk fails.
+        Raises `otelllm.errors.BadConfig` that names line and value, `Changed` where the one in force is not of version
+        `instead_of`, and OSError where the disk fails.
         """
         version = policy.parse(text, "policy").version
         with self._lock:
+            if instead_of is not None and instead_of != (self.current.version if self.current else ""):
+                raise Changed
             if self.current is not None and self.current.text == text:
                 return self.current
             new = Pushed(len(self._pushed) + 1, version, time.time_ns(), by, key, address, text)

@@ -63,8 +63,8 @@ def _load(file: str) -> Policy:
 def push(args: argparse.Namespace) -> int:
     """Check the file here, where its name is known, then send it as it is."""
     policy = _load(args.file)
-    headers = {"Content-Type": "application/toml", **_operator(args)}
-    by = {"by": args.by or _user()}
+    headers = {"Content-Type": "application/toml", **operator(args)}
+    by = {"by": args.by or user()}
     with send(
         args.url, "/v1/policy", by, method="PUT", content=Path(args.file).read_bytes(), headers=headers
     ) as answer:
@@ -82,7 +82,7 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _operator(args: argparse.Namespace) -> dict[str, str]:
+def operator(args: argparse.Namespace) -> dict[str, str]:
     """The right to change something: a key of the environment, else the token of a collector on this machine."""
     if os.environ.get("OTELLLM_KEY") or urlsplit(args.url).hostname not in ("127.0.0.1", "localhost", "::1"):
         return {}
@@ -90,7 +90,8 @@ def _operator(args: argparse.Namespace) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _user() -> str:
+def user() -> str:
+    """Who sits here, for the audit."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

@@ -12,7 +12,7 @@ from otelllm.errors import BadConfig
 
 from ..answers import answer, refusal
 from ..operations import Answer, Argument, Body, Operation, Schema, read_body, text, whole
-from ..policies import Policies, Pushed
+from ..policies import Changed, Policies, Pushed
 from ..questions import BadQuestion, Busy
 from .schemas import TEXT, TEXT_OR_NULL, WHOLE, listed
 
@@ -27,6 +27,11 @@ BY = text("by", "Who pushes it, for the audit.", most=200)
 IF_NONE_MATCH = Argument(
     "If-None-Match", "The ETag that is there already: 304 where it is still in force.", {"type": "string"},
     lambda request: request.headers.get("if-none-match", ""), "header",
+)  # fmt: skip
+
+IF_MATCH = Argument(
+    "If-Match", 'The ETag of the policy that this one is made of ("" of none): 412 where another is in force by now.',
+    {"type": "string"}, lambda request: request.headers.get("if-match", ""), "header",
 )  # fmt: skip
 
 AUDIT: Schema = {
@@ -54,8 +59,13 @@ def routes(policies: Policies) -> list[Route]:
         content = await _read_policy(request)
         by, key = BY.read(request), request.scope.get("otelllm.key")
         address = request.client.host if request.client else None
+        expected = _version(IF_MATCH.read(request)) if "if-match" in request.headers else None
         try:
-            pushed = await asyncio.to_thread(policies.push, content, by=by, key=key, address=address)
+            pushed = await asyncio.to_thread(
+                policies.push, content, by=by, key=key, address=address, instead_of=expected
+            )
+        except Changed:
+            return refusal(412, "another policy was pushed meanwhile: look at it, and push again")
         except BadConfig as error:
             raise BadQuestion(str(error)) from error
         except OSError as error:
@@ -79,8 +89,9 @@ def routes(policies: Policies) -> list[Route]:
         Operation(
             "/v1/policy", put_policy, method="PUT", tag="policy",
             about="Put a policy in force for all who ask. The same text again changes nothing.",
-            arguments=(BY,), body=Body("The policy file.", {TOML: TEXT}),
+            arguments=(BY, IF_MATCH), body=Body("The policy file.", {TOML: TEXT}),
             answers={200: Answer.json("It is in force, and on the disk.", audit, etag)},
+            refusals=(400, 412, 503),
         ),
         Operation(
             "/v1/policy/history", list_policies, tag="policy", about="Who pushed which policy and when, newest first.",
@@ -92,7 +103,11 @@ def routes(policies: Policies) -> list[Route]:
 def _known(request: Request) -> str:
     """The version that whoever asks has already, empty where none."""
     version, tag = VERSION.read(request), IF_NONE_MATCH.read(request)
-    return version or tag.strip().removeprefix("W/").strip('"')
+    return version or _version(tag)
+
+
+def _version(etag: str) -> str:
+    return etag.strip().removeprefix("W/").strip('"')
 
 
 def _etag(pushed: Pushed) -> str:

@@ -1,0 +1,29 @@
+"""`otelllm kill`: calls of a feature, model, provider, user, tool or tag are refused from now on, in every process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._switching import add_options, change
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ._options import Subparsers
+
+
+def add(subparsers: Subparsers) -> None:
+    """The command's options."""
+    parser = subparsers.add_parser("kill", help="refuse calls from now on: otelllm kill feature:support")
+    add_options(parser)
+    parser.add_argument("--answer", metavar="TEXT", help="what apps get in place of an error")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Put the switch into the policy of the collector, or of a file."""
+    from ..policy_switches import on  # noqa: PLC0415  the rules' code is wanted by this command only
+
+    change(args, lambda text, by: on(text, args.what, by=by, answer=args.answer))
+    print(f"{args.what} is off, within a second in every process that follows this policy: otelllm unkill {args.what}")
+    return 0
