@@ -22,6 +22,7 @@ class Enforcement:
             resolve=(switch,) if switch.rules else (),
             plan=_plan(policy, routing),
             beside=routing.beside if routing.asks_beside else None,
+            gate=switch.gate if switch.has_tools else None,
             version=policy.version,
         )
 

@@ -16,6 +16,7 @@ from .fields import field
 from .json_tree import plain
 from .runs import Run
 from .safely import safely
+from .tool_gate import pass_gate
 
 __all__ = ["Observed", "Step", "read_documents"]
 
@@ -54,7 +55,9 @@ class Observed:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Our span is the current one inside; for one step at a time."""
+        """Our span is the current one inside; for one step at a time. A tool that is switched off is not run."""
+        if self._step.operation == semconv.EXECUTE_TOOL:
+            pass_gate(self._step.name)
         with self._run.current():
             yield
 

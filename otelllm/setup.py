@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers, runs
+from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers, runs, tool_gate
 from .blobs import Blobs
 from .calls import Calls
 from .capture import Capture
@@ -91,6 +91,7 @@ class _Running:
     def _follow(self) -> None:
         """Let the policy be in force from the next call on, and for streams that are under way."""
         self.stages = self.enforcement.stages(self.own.over(self.served))
+        tool_gate.use(self.stages.gate)
         interrupt_open(self.stages.refusing)
 
 
@@ -165,6 +166,7 @@ def uninstrument() -> None:
             return
         running.patch.undo()
         emit.use(None)
+        tool_gate.use(None)
         if running.watched is not None:
             running.watched.stop()
         if running.service is not None:

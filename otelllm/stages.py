@@ -94,6 +94,8 @@ class Stages:
     admit: Admit | None = None
     recover: Recover | None = None
     """Where there is one, the provider SDK's own retries are off."""
+    gate: Callable[[str], None] | None = None
+    """Before a tool is run, by its name: raises `KillSwitchOn` to refuse."""
     version: str = ""
     """The policy's version: on the span of each call that a rule decided on."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..call import Call, Decision
+from .. import semconv
+from ..call import Call, Decision, Request
 from ..errors import BadConfig, KillSwitchOn
+from ..scope import current
 from ..steps import Steps
 from . import values
 from .match import WrongWhen, compile_when
-from .values import Keys, RuleMode
+from .values import Keys, RuleMode, Wrong
 
 __all__ = ["KillRule", "KillSwitch", "read", "read_text"]
 
@@ -28,6 +30,8 @@ class KillRule:
     mode: RuleMode = "enforce"
     answer: str | None = None
     """What the app gets instead of an error."""
+    names_tools: bool = False
+    """It speaks of tools that the app runs, not of model calls."""
 
 
 def read(value: object, path: Keys, number: int) -> KillRule:
@@ -35,7 +39,12 @@ def read(value: object, path: Keys, number: int) -> KillRule:
     rule = values.table(value, path, ("name", "mode", "when", "answer"))
     match = values.when(rule, path)
     answer = values.text(rule["answer"], (*path, "answer")) if "answer" in rule else None
-    return KillRule(values.name(rule, path, number), match.applies, match.scope, values.mode(rule, path), answer)
+    names_tools = "tool" in rule.get("when", {})
+    if names_tools and answer is not None:
+        raise Wrong((*path, "answer"), "kill.answer is a model's; a tool that is switched off raises KillSwitchOn")
+    return KillRule(
+        values.name(rule, path, number), match.applies, match.scope, values.mode(rule, path), answer, names_tools
+    )
 
 
 def read_text(said: str) -> tuple[KillRule, ...]:
@@ -54,16 +63,18 @@ def _switch(entry: str) -> KillRule:
         match = compile_when({key.strip(): value.strip()})
     except WrongWhen as error:
         raise BadConfig(f"OTELLLM_KILL: {error}") from error
-    return KillRule(f"OTELLLM_KILL {entry}", match.applies, match.scope)
+    return KillRule(f"OTELLLM_KILL {entry}", match.applies, match.scope, names_tools=key.strip() == "tool")
 
 
 class KillSwitch:
     """The rules that are not off, in the order in which they are asked: the first that is enforced decides."""
 
-    __slots__ = ("rules",)
+    __slots__ = ("_of_tools", "rules")
 
     def __init__(self, rules: Iterable[KillRule]) -> None:
-        self.rules = tuple(rule for rule in rules if rule.mode != "off")
+        asked = [rule for rule in rules if rule.mode != "off"]
+        self.rules = tuple(rule for rule in asked if not rule.names_tools)
+        self._of_tools = tuple(rule for rule in asked if rule.names_tools)
 
     def decide(self, call: Call) -> str | None:
         """The static answer of the rule that is on for this call, None to go on; raises KillSwitchOn to refuse."""
@@ -83,6 +94,22 @@ class KillSwitch:
                 )
             return rule.answer
         return None
+
+    def gate(self, tool: str) -> None:
+        """Before a tool is run: only rules that name tools speak of it. Raises KillSwitchOn to refuse."""
+        call = Call("", semconv.EXECUTE_TOOL, Request(subject=tool), current())
+        for rule in self._of_tools:
+            if rule.mode == "enforce" and rule.applies(call):
+                raise KillSwitchOn(
+                    f"the kill switch {rule.name!r} is on for {rule.scope}; the tool was not run",
+                    rule=rule.name,
+                    scope=rule.scope,
+                )
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether any rule names tools."""
+        return bool(self._of_tools)
 
     def __call__(self, call: Call) -> Steps[str | None]:
         """As a stage of the flow."""

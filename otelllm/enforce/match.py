@@ -10,6 +10,7 @@ from hashlib import blake2b
 from random import random
 from typing import NamedTuple
 
+from .. import semconv
 from ..call import Call
 from ..errors import BadConfig
 
@@ -45,9 +46,9 @@ READ: dict[str, Callable[[Call], str | None]] = {
     "user": lambda call: call.scope.user or call.request.user,
     "priority": lambda call: call.scope.priority or "default",
     "tier": _tier,
+    "tool": lambda call: call.request.subject if call.operation == semconv.EXECUTE_TOOL else None,
 }
 LATER = {
-    "tool": "rules for tools come with a later version",
     "input_tokens": "rules by size come with a later version",
 }
 CASELESS = {"model", "provider"}

@@ -17,6 +17,7 @@ from ...call import Value
 from ...fields import field
 from ...runs import Run, claimed_tool
 from ...safely import safely
+from ...tool_gate import pass_gate
 from ...wrapping import Observation, wrapped
 from .requests import TOOL_CALL, about, ended, measured, write_arguments, write_result
 from .transports import FACTS_OF_STREAM
@@ -34,6 +35,7 @@ class Sent:
         self._began = perf_counter_ns()
         self._is_tool = method == TOOL_CALL
         what = about(method, params, (opts or {}).get("request_id"))
+        self._name = what.target
         self.facts: dict[str, Value] = what.facts
         self._version(opts)
         self._stream = getattr(dispatcher, "_write_stream", None)
@@ -54,7 +56,9 @@ class Sent:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Our span is the current one, and the SDK's own is not made."""
+        """Our span is the current one, and the SDK's own is not made. A tool that is switched off is not asked for."""
+        if self._is_tool:
+            pass_gate(self._name)
         sent = _SENDING.set(self)
         try:
             with nullcontext() if self.run is None else self.run.current():
