@@ -16,6 +16,7 @@ __all__ = [
     "Decision",
     "End",
     "Ending",
+    "Enough",
     "Message",
     "Part",
     "Reading",
@@ -233,6 +234,14 @@ class Timing:
             self._stride *= 2
 
 
+class Enough(Exception):  # noqa: N818  never reaches an app
+    """The stream ends after this chunk as if the provider had ended it; `last` are chunks that say so."""
+
+    def __init__(self, last: Sequence[Any] = ()) -> None:
+        super().__init__()
+        self.last = last
+
+
 @dataclass(slots=True)
 class Decision:
     """One rule that changed something, or would have in shadow mode; an `otelllm.decision` span event."""
@@ -274,8 +283,10 @@ class Call:
     """Who gave the answer. What the provider did not give used nothing, whatever an SDK writes into it."""
     on_chunk: list[Callable[[Call, Any], None]] = field(default_factory=list)
     """Called with each chunk of a stream, once it is read and before the app gets it. MAY raise `Blocked`: the stream
-    ends there, and the app gets that in place of the chunk.
+    ends there, and the app gets that in place of the chunk; or `Enough`.
     """
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What a rule keeps of this call from one stage to the next, under its own name; nobody else looks at it."""
     on_end: list[Callable[[Call], None]] = field(default_factory=list)
     """Called once the call is priced, before its span is written. MUST not block."""
     error: BaseException | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from . import semconv
 from .call import Call, Usage
 
-__all__ = ["OF_TEXT", "fill_usage", "forget", "size_of"]
+__all__ = ["OF_TEXT", "fill_usage", "forget", "output_so_far", "size_of"]
 
 TOKENS_PER_CHARACTER = 0.25
 STEP = 0.2
@@ -51,6 +51,14 @@ def fill_usage(call: Call) -> None:
             usage = reading.usage = Usage()
         setattr(usage, side, round(size * TOKENS_PER_CHARACTER * _ratios.get(key, 1.0)))
         usage.estimated = True
+
+
+def output_so_far(call: Call) -> float:
+    """Tokens of a stream's answer as far as it has come; the provider's own count where it has given one."""
+    reading = call.reading
+    counted = reading.usage.output if reading.usage is not None else None
+    ratio = _ratios.get((call.provider, call.request.model, "output"), 1.0)
+    return max(counted or 0.0, reading.output_chars * TOKENS_PER_CHARACTER * ratio)
 
 
 def _learn(key: tuple[str, str | None, str], size: int, tokens: int) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import AsyncIterator, Sequence
 from time import perf_counter_ns as now
 from typing import Any
 
-from .call import Call, End, Ending
+from .call import Call, End, Ending, Enough
 from .endings import is_cancellation
 from .errors import Blocked
 from .estimate import OF_TEXT, fill_usage
@@ -136,6 +137,9 @@ class Relay:
             except Blocked as refusal:
                 self.refuse(refusal)
                 raise
+            except Enough:
+                self.refuse(None)
+                raise
             except Exception as error:
                 if not swallow("watching a chunk", error):
                     raise
@@ -149,8 +153,8 @@ class Relay:
         if self.refusal is not None:
             raise self.refusal
 
-    def refuse(self, refusal: Blocked) -> None:
-        """A rule ends the stream in its middle: what had come was asked for, and is paid."""
+    def refuse(self, refusal: Blocked | None) -> None:
+        """A rule ends the stream in its middle, with an error or without: what had come was asked for, and is paid."""
         self.call.verdict = "block"
         self.end("blocked", refusal)
 
@@ -252,6 +256,9 @@ class Tap:
         except Blocked:
             self._source.close()
             raise
+        except Enough as enough:
+            self._source.close()
+            self._next, self._relay = iter(enough.last).__next__, _Over(relay)
         return chunk
 
     def close(self) -> None:
@@ -293,6 +300,9 @@ class AsyncTap:
         except Blocked:
             await self._source.aclose()
             raise
+        except Enough as enough:
+            await self._source.aclose()
+            self._next, self._relay = _given(enough.last).__anext__, _Over(relay)
         return chunk
 
     async def aclose(self) -> None:
@@ -305,6 +315,24 @@ class AsyncTap:
 
     def __del__(self) -> None:
         _let_go(self._relay)
+
+
+async def _given(chunks: Sequence[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        yield chunk
+
+
+class _Over(Relay):
+    """The relay of a stream that we ended, while the app reads what we put behind it: nothing ends again."""
+
+    __slots__ = ()
+
+    def __init__(self, before: Relay) -> None:
+        super().__init__(before.call, before.surface, before.provider, before._end)
+        self._open.clear()
+
+    def keep(self, chunk: Any) -> None:
+        """It is ours."""
 
 
 def _let_go(relay: Relay) -> None:

@@ -38,9 +38,11 @@ class Surface(Protocol):
     None of them may change or consume what it is given. Each may raise on input that it does not understand: the
     caller guards it. `body` and `chunk` are the SDK's own objects, or dicts wrapped to look like them.
 
-    It may also have `limit_output(kwargs, tokens)`, which gives the argument that limits the answer to so many tokens,
-    under the name that this request needs (`max_tokens` where there is none); and `takes_bytes = True` (its answers may
-    be sounds or plain texts: raw ones are handed over as bytes, and streamed sounds piece by piece).
+    It may also have `last_words(reading, chunk)`, which gives the chunks by which a stream that ends after `chunk` says
+    that it was cut at a length, and notes the same in `reading`; `limit_output(kwargs, tokens)`, which gives the
+    argument that limits the answer to so many tokens, under the name that this request needs (`max_tokens` where there
+    is none); `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes, and
+    streamed sounds piece by piece).
     """
 
     operation: str

@@ -75,6 +75,17 @@ class Chat:
         named = next((name for name in _LIMITS if given(kwargs.get(name))), None)
         return {named or _LIMITS[not _REASONS.match(str(kwargs.get("model")))]: tokens}
 
+    def last_words(self, reading: Reading, chunk: Any) -> list[Any]:
+        """A chunk that says that the answer was cut at a length."""
+        reading.finish_reasons = reading.own_finish_reasons = ["length"]
+        if not hasattr(chunk, "model_copy"):
+            return []
+        ends = [
+            choice.model_copy(update={"delta": type(choice.delta)(), "finish_reason": "length"})
+            for choice in chunk.choices
+        ]
+        return [chunk.model_copy(update={"choices": ends, "usage": None})] if ends else []
+
     def read_input(self, request: Request, kwargs: Mapping[str, Any]) -> None:
         kwargs = merged(kwargs)
         request.messages = [chat_message(one) for one in as_list(kwargs.get("messages"))]

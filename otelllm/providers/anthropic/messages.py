@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import orjson
@@ -80,6 +81,26 @@ class _Messages:
 
     def finish(self, reading: Reading, captures: bool) -> None:
         finish_stream(reading, captures)
+
+    def last_words(self, reading: Reading, chunk: Any) -> list[Any]:
+        """The events that close the block and the message, as where `max_tokens` was reached."""
+        reading.finish_reasons, reading.own_finish_reasons = ["length"], ["max_tokens"]
+        if not type(chunk).__module__.startswith("anthropic."):
+            return []
+        types = import_module("anthropic.types")
+        counted = reading.usage.output if reading.usage is not None else None
+        last = [
+            types.RawMessageDeltaEvent.model_construct(
+                type="message_delta",
+                delta=types.raw_message_delta_event.Delta.model_construct(stop_reason="max_tokens", stop_sequence=None),
+                usage=types.MessageDeltaUsage.model_construct(output_tokens=counted or 0),
+            ),
+            types.RawMessageStopEvent.model_construct(type="message_stop"),
+        ]
+        index = getattr(chunk, "index", None)
+        if index is not None and chunk.type != "content_block_stop":
+            last.insert(0, types.RawContentBlockStopEvent.model_construct(type="content_block_stop", index=index))
+        return last
 
     def answer(self, request: Request, text: str) -> bytes | None:
         if request.attributes.get(semconv.OUTPUT_TYPE) == "json":
