@@ -10,7 +10,19 @@ from starlette.datastructures import QueryParams
 
 from .questions import BadQuestion, Key, Page, SpanFilter
 
-__all__ = ["MAX_NS", "chosen", "integer", "key_text", "only", "page", "span_filter", "span_id", "text", "trace_id"]
+__all__ = [
+    "MAX_NS",
+    "chosen",
+    "integer",
+    "key_text",
+    "number",
+    "only",
+    "page",
+    "span_filter",
+    "span_id",
+    "text",
+    "trace_id",
+]
 
 MAX_NS = 2**63 - 1
 LISTS = ("service", "provider", "model", "operation", "user", "session", "feature", "name")
@@ -76,6 +88,13 @@ def integer(
         return default
     if not (text.isascii() and text.isdigit()) or len(text) > 19 or not least <= int(text) <= most:
         raise BadQuestion(f"{name} {text!r} is not a whole number from {least} to {most}")
+    return int(text)
+
+
+def number(text: str, name: str, *, most: int = 2**31 - 1) -> int:
+    """A whole number from 1 that is part of a path."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 10 or not 1 <= int(text) <= most:
+        raise BadQuestion(f"{name} {text!r} is not a whole number from 1 to {most}")
     return int(text)
 
 

@@ -7,17 +7,19 @@ differ, however the process ends.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from otelllm import policy
 
-__all__ = ["FILE_NAME", "Changed", "Policies", "Pushed"]
+__all__ = ["FILE_NAME", "Change", "Changed", "Policies", "Pushed"]
 
 FILE_NAME = "policies.jsonl"
 
@@ -45,6 +47,13 @@ class Pushed:
         return {name: value for name, value in asdict(self).items() if name != "text"}
 
 
+class Change(NamedTuple):
+    """One push, and what it changed in the one before, line by line (a unified diff)."""
+
+    pushed: Pushed
+    diff: str
+
+
 class Changed(Exception):  # noqa: N818  what happened, and no fault of anybody
     """Somebody else pushed meanwhile."""
 
@@ -63,6 +72,17 @@ class Policies:
     def current(self) -> Pushed | None:
         """The policy in force."""
         return self._pushed[-1] if self._pushed else None
+
+    def change(self, number: int) -> Change | None:
+        """What the push of this number changed; None where there was none."""
+        pushed = self.pushed
+        if not 1 <= number <= len(pushed):
+            return None
+        new = pushed[number - 1]
+        before = pushed[number - 2].text if number > 1 else ""
+        names = (f"policy {number - 1}" if number > 1 else "no policy", f"policy {number}")
+        lines = difflib.unified_diff(before.splitlines(), new.text.splitlines(), *names, lineterm="")
+        return Change(new, "\n".join(lines))
 
     @property
     def pushed(self) -> list[Pushed]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from ._failure import Failure
 
-__all__ = ["nanoseconds"]
+__all__ = ["nanoseconds", "written"]
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
 
@@ -26,3 +26,8 @@ def nanoseconds(option: str, text: str) -> int:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+
+
+def written(time_ns: int) -> str:
+    """A moment in UTC, to the second."""
+    return f"{datetime.fromtimestamp(time_ns / 1e9, UTC):%Y-%m-%dT%H:%M:%SZ}"

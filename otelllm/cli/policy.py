@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 from ..errors import BadConfig
 from ..folders import default_data, local_token
 from . import _options
-from ._client import send
+from ._client import ask, send
 from ._failure import Failure
+from ._moments import written
+from ._table import render
 
 if TYPE_CHECKING:
     import argparse
@@ -38,6 +40,13 @@ def add(subparsers: Subparsers) -> None:
     _options.url(pushing)
     _options.data(pushing)
     pushing.set_defaults(run=push)
+    listing = actions.add_parser(
+        "history", help="who pushed which policy and when; with NUMBER, what that push changed"
+    )
+    listing.add_argument("number", metavar="NUMBER", nargs="?", type=int, help="of a push")
+    _options.url(listing)
+    _options.format_(listing)
+    listing.set_defaults(run=history)
     showing = actions.add_parser("show", help="print the policy that the collector gives out")
     _options.url(showing)
     showing.set_defaults(run=show)
@@ -79,6 +88,18 @@ def show(args: argparse.Namespace) -> int:
         text, version = answer.read().decode(), answer.headers["ETag"]
     print(text, end="" if text.endswith("\n") else "\n")
     print(f"otelllm: version {version.removeprefix('W/').strip(chr(34))}", file=sys.stderr)
+    return 0
+
+
+def history(args: argparse.Namespace) -> int:
+    """The pushes, newest first; or one, line by line."""
+    if args.number is not None:
+        print(ask(args.url, f"/v1/policy/history/{args.number}")["diff"])
+        return 0
+    columns = ("number", "pushed", "by", "key", "address", "version")
+    pushed = ask(args.url, "/v1/policy/history")["policies"]
+    rows = [[{**one, "pushed": written(one["pushed_ns"])}[name] for name in columns] for one in pushed]
+    print(render(columns, rows, args.format))
     return 0
 
 

@@ -59,6 +59,34 @@ def test_what_is_pushed_is_given_out_and_audited(start: Start, tmp_path: Path) -
     assert again.get("/v1/policy/history")["policies"] == [newest, oldest]
 
 
+def test_what_a_push_changed_is_told(start: Start, tmp_path: Path) -> None:
+    running = start(tmp_path)
+    put(running, OFF, "ada")
+    put(running, FULL, "bob")
+    first, second = (running.get(f"/v1/policy/history/{number}") for number in (1, 2))
+    assert (first["by"], second["by"], second["text"]) == ("ada", "bob", FULL)
+    assert first["diff"].splitlines()[:2] == ["--- no policy", "+++ policy 1"]
+    assert {line for line in second["diff"].splitlines() if line[0] in "+-"} == {
+        "--- policy 1", "+++ policy 2", "+# as agreed", '-content = "off"', '+content = "full"',
+    }  # fmt: skip
+    for number, status in (("3", 404), ("0", 400), ("x", 400)):
+        assert running.client.get(f"/v1/policy/history/{number}").status_code == status
+    listed = otelllm("policy", "history", "--url", running.url, "--format", "json")
+    assert [(row["number"], row["by"]) for row in json.loads(listed.stdout)] == [(2, "bob"), (1, "ada")]
+    told = otelllm("policy", "history", "2", "--url", running.url)
+    assert told.stdout.strip() == second["diff"]
+
+
+def test_one_who_changes_what_changed_meanwhile_is_told(start: Start, tmp_path: Path) -> None:
+    running = start(tmp_path)
+    first = put(running, OFF, **{"if-match": '""'})
+    assert first.status_code == 200
+    assert put(running, FULL, **{"if-match": '""'}).status_code == 412
+    assert put(running, FULL, **{"if-match": first.headers["etag"]}).status_code == 200
+    assert put(running, OFF, **{"if-match": first.headers["etag"]}).status_code == 412
+    assert ask(running).text == FULL
+
+
 def test_a_bad_policy_is_refused_with_line_and_value(start: Start, tmp_path: Path) -> None:
     running = start(tmp_path)
     put(running, OFF)

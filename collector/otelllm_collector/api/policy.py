@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from otelllm.errors import BadConfig
 
+from .. import arguments
 from ..answers import answer, refusal
 from ..operations import Answer, Argument, Body, Operation, Schema, read_body, text, whole
 from ..policies import Changed, Policies, Pushed
@@ -32,6 +33,11 @@ IF_NONE_MATCH = Argument(
 IF_MATCH = Argument(
     "If-Match", 'The ETag of the policy that this one is made of ("" of none): 412 where another is in force by now.',
     {"type": "string"}, lambda request: request.headers.get("if-match", ""), "header",
+)  # fmt: skip
+
+NUMBER = Argument(
+    "number", "Of the push, from 1.", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+    lambda request: arguments.number(request.path_params["number"], "number"), "path", required=True,
 )  # fmt: skip
 
 AUDIT: Schema = {
@@ -76,6 +82,13 @@ def routes(policies: Policies) -> list[Route]:
     async def list_policies(_: Request) -> Response:
         return answer({"policies": [pushed.audit() for pushed in reversed(policies.pushed)]})
 
+    async def get_change(request: Request) -> Response:
+        number = NUMBER.read(request)
+        found = policies.change(number)
+        if found is None:
+            return refusal(404, f"there is no policy {number}; /v1/policy/history lists those that there are")
+        return answer({**found.pushed.audit(), "text": found.pushed.text, "diff": found.diff})
+
     etag = {"ETag": "The version: the same rules have the same one, however they are written."}
     audit = {"type": "object", "properties": AUDIT, "required": list(AUDIT), "additionalProperties": False}
     return [
@@ -96,6 +109,15 @@ def routes(policies: Policies) -> list[Route]:
         Operation(
             "/v1/policy/history", list_policies, tag="policy", about="Who pushed which policy and when, newest first.",
             answers={200: Answer.json("All of them, without their texts.", listed("policies", audit))},
+        ),
+        Operation(
+            "/v1/policy/history/{number}", get_change, tag="policy",
+            about="One policy that was pushed: who, when, its text, and what it changed in the one before.",
+            arguments=(NUMBER,),
+            answers={200: Answer.json("The push, and its diff.", {
+                **audit, "properties": {**AUDIT, "text": TEXT, "diff": TEXT}, "required": [*AUDIT, "text", "diff"],
+            })},
+            refusals=(400, 404, 503),
         ),
     ]  # fmt: skip
 
