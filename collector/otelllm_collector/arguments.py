@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from starlette.datastructures import QueryParams
 
@@ -32,6 +33,9 @@ _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,48})")
 
 def span_filter(arguments: QueryParams) -> SpanFilter:
     """The filters that all lists and sums share."""
+    lists: dict[str, Any] = {
+        name: tuple(_clean(name, value) for value in arguments.getlist(name) if value) for name in LISTS
+    }
     return SpanFilter(
         start=integer(arguments, "start", None),
         end=integer(arguments, "end", None),
@@ -40,7 +44,7 @@ def span_filter(arguments: QueryParams) -> SpanFilter:
         max_ms=_number(arguments, "max_ms"),
         q=text(arguments, "q") or None,
         trace_id=tuple(trace_id(value) for value in arguments.getlist("trace_id")),
-        **{name: tuple(_clean(name, value) for value in arguments.getlist(name) if value) for name in LISTS},
+        **lists,
     )
 
 

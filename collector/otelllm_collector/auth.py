@@ -39,6 +39,26 @@ _TABLE: tuple[tuple[str, str, Need], ...] = (
 )
 """Method, path or what it begins with (where it ends in /), scope. What is not here changes something: `operate`."""
 
+_OF_PROJECT = frozenset(
+    {
+        ("GET", "/api/traces"),
+        ("GET", "/api/traces/{trace_id}"),
+        ("GET", "/api/traces/{trace_id}/spans/{span_id}"),
+        ("GET", "/api/spans"),
+        ("GET", "/api/aggregates"),
+        ("GET", "/api/facets"),
+        ("GET", "/api/metrics"),
+        ("GET", "/api/logs"),
+        ("GET", "/api/tail"),
+        ("GET", "/api/export"),
+        ("GET", "/api/openapi.json"),
+        ("GET", "/v1/policy"),
+    }
+)
+"""Routes beside those of ingest that a key of a project may ask: they give out nothing of other projects. All others
+tell of the whole collector; so does SQL: a filter below it holds no secret from functions that fail, or that look at
+a column's statistics, before it is applied."""
+
 INGEST = frozenset(path for _, path, scope in _TABLE if scope == "ingest")
 
 _GRANTS: dict[keys.Scope, frozenset[Need]] = {
@@ -64,6 +84,11 @@ def needed(method: str, path: str) -> Need:
         if method == of_method and (path == of_path or (of_path.endswith("/") and path.startswith(of_path))):
             return scope
     return "operate"
+
+
+def is_of_project(method: str, path: str) -> bool:
+    """Whether a key that is of one project may ask this route."""
+    return path in INGEST or ("GET" if method == "HEAD" else method, path) in _OF_PROJECT
 
 
 def refuse_open_doors(settings: Settings) -> None:
@@ -111,7 +136,9 @@ class Auth:
         raise NotAllowed(message, is_known=False)
 
     def guard(self, route: Route) -> Route:
-        """The same route, for those who may; the key's project goes along in the scope as "otelllm.project"."""
+        """The same route, for those who may; the key's project goes along in the scope as "otelllm.project": onto what
+        comes, and before what is asked.
+        """
         route.app = self._guarded(route.app, route.path)
         return route
 
@@ -119,9 +146,15 @@ class Auth:
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             headers = Headers(scope=scope)
             try:
-                key = self.check(
-                    headers.get("authorization", ""), headers.get("x-api-key", ""), needed(scope["method"], path)
-                )
+                wanted = needed(scope["method"], path)
+                key = self.check(headers.get("authorization", ""), headers.get("x-api-key", ""), wanted)
+                if key is not None and key.project is not None and not is_of_project(scope["method"], path):
+                    self._refused("forbidden")
+                    raise NotAllowed(
+                        f"the key {key.name!r} is of project {key.project!r}, and {path} tells of all projects: ask "
+                        f"another route, or use a key without a project (`otelllm keys add NAME --scope {wanted}`)",
+                        is_known=True,
+                    )
             except NotAllowed as error:
                 challenge: dict[str, Any] = {} if error.is_known else {"www-authenticate": "Bearer"}
                 await refusal(403 if error.is_known else 401, str(error), challenge)(scope, receive, send)

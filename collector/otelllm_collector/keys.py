@@ -39,7 +39,7 @@ class Key:
     scope: Scope
     sha256: str
     project: str | None = None
-    """Whose spans these are: goes onto the resource of all that comes with this key."""
+    """Whose spans these are: goes onto the resource of all that comes with this key, and bounds what it may read."""
     made: str = ""
 
 
@@ -103,6 +103,8 @@ def read_keys(folder: Path) -> list[Key]:
 def add_key(folder: Path, name: str, scope: Scope, project: str | None) -> str:
     """A new key, which is not told again; `BadSetting` where the name is taken."""
     keys = read_keys(folder)
+    if scope == "operate" and project is not None:
+        raise BadSetting(f"operate is over the whole collector, project {project!r} or not; leave --project out")
     if any(key.name == name for key in keys):
         raise BadSetting(f"there is a key {name!r} already; remove it, or choose another name")
     secret = f"otelllm-{scope}-{secrets.token_urlsafe(32)}"

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from .questions import Busy
@@ -67,6 +67,8 @@ class _Published(NamedTuple):
     spans: list[SpanRow]
     messages: Messages
     size: int
+    projects: Mapping[int, str] = {}
+    """Of the batch's resources those that have one."""
     skipped: int = 0
     """For a reader: how many before this it has missed."""
 
@@ -107,12 +109,17 @@ class Live:
         spans = batch.spans[-most:]
         self._last += len(batch.spans)
         size = sum(len(message.body) for message in batch.messages.values()) + sum(map(_text_of, spans))
-        self._held.append(_Published(self._last - len(spans) + 1, spans, batch.messages, size))
+        named = {key: project for key, row in batch.resources.items() if (project := row.project) is not None}
+        self._held.append(_Published(self._last - len(spans) + 1, spans, batch.messages, size, named))
         self._rows += len(spans)
         self._size += size
 
-    async def watch(self, matches: Matches, after: int | None, beat_s: float) -> AsyncGenerator[list[Event]]:
+    async def watch(
+        self, matches: Matches, after: int | None, beat_s: float, project: str | None = None
+    ) -> AsyncGenerator[list[Event]]:
         """What comes after a number (None: from now on), in lists that are never empty; until `close`.
+
+        With a project only its spans, whatever matches.
 
         `Busy` where too many watch already.
         """
@@ -130,7 +137,7 @@ class Live:
                 come.clear()
                 async for step in self._new(position):
                     position = step.last
-                    wanted = _wanted(step, matches, known)
+                    wanted = _wanted(step, matches, known, project)
                     if wanted or self._loop.time() - told_at >= beat_s:
                         yield wanted or [Beat(position)]
                         told_at = self._loop.time()
@@ -182,10 +189,13 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-def _wanted(step: _Published, matches: Matches, known: OrderedDict[tuple[object, ...], None]) -> list[Event]:
+def _wanted(
+    step: _Published, matches: Matches, known: OrderedDict[tuple[object, ...], None], project: str | None
+) -> list[Event]:
     found: list[Event] = [Skipped(step.first - 1, step.skipped)] if step.skipped else []
     for offset, span in enumerate(step.spans):
-        if matches(span, step.messages) and _is_new(span, known):
+        is_seen = project is None or step.projects.get(span.resource_id) == project
+        if is_seen and matches(span, step.messages) and _is_new(span, known):
             found.append(Seen(step.first + offset, span))
     return found
 

@@ -7,7 +7,7 @@ an argument that is not declared is refused, and a handler reads its arguments t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import orjson
@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from . import arguments
 from .answers import asking
-from .questions import BadQuestion, Page
+from .questions import BadQuestion, Page, SpanFilter
 
 __all__ = [
     "FILTERS",
@@ -32,9 +32,11 @@ __all__ = [
     "Schema",
     "choice",
     "moment",
+    "project_of",
     "read_body",
     "read_json",
     "text",
+    "wanted_spans",
     "whole",
 ]
 
@@ -195,6 +197,18 @@ FILTERS: tuple[Argument[Any], ...] = (
     _filter("q", "A prompt or an answer holds this text, in any case.", {"type": "string"}),
 )
 """The filters of `questions.SpanFilter`, which lists, sums and the live tail share."""
+
+
+def project_of(request: Request) -> str | None:
+    """The one project of which whoever asks may see something; None: all."""
+    found: str | None = request.scope.get("otelllm.project")
+    return found
+
+
+def wanted_spans(request: Request) -> SpanFilter:
+    """The filters of a request, and the project of its key: what is asked without this is asked of all projects."""
+    return replace(arguments.span_filter(request.query_params), project=project_of(request))
+
 
 TRACE_ID = Argument(
     "trace_id", "32 hexadecimal digits.", _TRACE_ID,

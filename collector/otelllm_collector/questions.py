@@ -89,3 +89,7 @@ class SpanFilter:
     max_ms: float | None = None
     q: str | None = None
     """Text that a prompt or an answer holds, in any case."""
+    project: str | None = None
+    """Only what came with keys of this project, and nothing that another's data adds to."""
+    resources: tuple[int, ...] | None = None
+    """Those of the project: filled in by the store."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import orjson
+
+from otelllm import semconv
+
 __all__ = [
     "NO_MESSAGE",
     "Batch",
@@ -44,6 +48,14 @@ class ResourceRow:
     schema_url: str | None = None
     rest: str | None = None
     """What else it says, which is hardly ever anything: protobuf in base64."""
+
+    @property
+    def project(self) -> str | None:
+        """Whose it is, where a key or the sender said so."""
+        if semconv.PROJECT not in self.attributes:
+            return None
+        found = orjson.loads(self.attributes).get(semconv.PROJECT)
+        return found if isinstance(found, str) else None
 
 
 @dataclass(slots=True)

@@ -318,9 +318,9 @@ def test_logs_and_metrics_come_back(store: Store) -> None:
     point.explicit_bounds.extend([1.0])
     point.bucket_counts.extend([1, 1])
     store.write([decode("metrics", metrics.SerializeToString(), is_json=False, now_ns=NOW)])
-    assert store.metric_names(None, None) == [{"name": "tokens", "unit": "{token}", "kind": "histogram", "points": 1}]
-    assert store.metric_names(NOW + 1, None) == []
-    (found_point,) = store.metrics("tokens", NOW, NOW + 1, 10)
+    assert store.metric_names(SpanFilter()) == [{"name": "tokens", "unit": "{token}", "kind": "histogram", "points": 1}]
+    assert store.metric_names(SpanFilter(start=NOW + 1)) == []
+    (found_point,) = store.metrics("tokens", SpanFilter(start=NOW, end=NOW + 1), 10)
     assert (found_point["count"], found_point["bounds"], found_point["bucket_counts"]) == (2, [1.0], [1, 1])
 
 

@@ -6,10 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import arguments
 from ..answers import answer
 from ..asker import Asker
-from ..operations import FILTERS, Answer, Operation, choice, whole
+from ..operations import FILTERS, Answer, Operation, choice, wanted_spans, whole
 from .schemas import listed, ref
 
 __all__ = ["routes"]
@@ -33,12 +32,12 @@ def routes(asker: Asker) -> list[Route]:
 
     async def aggregates(request: Request) -> Response:
         by, bucket, limit = BY.read(request), BUCKET.read(request), GROUPS.read(request)
-        spans = arguments.span_filter(request.query_params)
+        spans = wanted_spans(request)
         return answer({"rows": await asker.ask(asker.store.aggregates, by, bucket, spans, limit)})
 
     async def facets(request: Request) -> Response:
         field, limit = FIELD.read(request), VALUES.read(request)
-        spans = arguments.span_filter(request.query_params)
+        spans = wanted_spans(request)
         return answer({"values": await asker.ask(asker.store.facets, field, spans, limit)})
 
     return [

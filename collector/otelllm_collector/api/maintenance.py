@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from dataclasses import fields
 from typing import BinaryIO, cast, get_args
 
 from starlette.requests import Request
@@ -19,7 +18,7 @@ from ..asker import Asker
 from ..commits import Commits
 from ..encode import encode
 from ..exporters.otlp_json import as_json
-from ..operations import FILTERS, JSON, Answer, Body, Operation, choice, read_json
+from ..operations import FILTERS, JSON, Answer, Body, Operation, choice, read_json, wanted_spans
 from ..questions import FILTERS_OF, BadQuestion, Busy, Signal, SpanFilter
 from ..rows import Batch
 from ..stores.spec import TABLES, Record
@@ -56,7 +55,7 @@ def routes(asker: Asker, commits: Commits) -> list[Route]:
 def _export(asker: Asker) -> Route:
     async def export(request: Request) -> Response:
         kind, table = FORMAT.read(request), TABLE.read(request)
-        wanted = arguments.span_filter(request.query_params)
+        wanted = wanted_spans(request)
         if kind == "arrow":
             pieces = asker.store.table(table, wanted)
         else:
@@ -143,9 +142,9 @@ async def _rest(asker: Asker, first: bytes, pieces: Iterator[bytes]) -> AsyncIte
 
 def _check_filters(signal: Signal, wanted: SpanFilter) -> None:
     known = FILTERS_OF.get(signal)
-    for field in fields(wanted) if known else ():
-        if field.name not in (known or ()) and getattr(wanted, field.name) != field.default:
-            raise BadQuestion(f"{signal} have no {field.name!r} to be chosen by; they have {', '.join(known or ())}")
+    for name in (argument.name for argument in FILTERS if known):
+        if name not in (known or ()) and getattr(wanted, name) != getattr(SpanFilter(), name):
+            raise BadQuestion(f"{signal} have no {name!r} to be chosen by; they have {', '.join(known or ())}")
 
 
 def _delimited(signal: Signal, batch: Batch) -> bytes:

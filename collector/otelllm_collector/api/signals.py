@@ -9,8 +9,8 @@ from starlette.routing import Route
 from .. import arguments
 from ..answers import answer
 from ..asker import Asker
-from ..operations import FILTERS, Answer, Operation, Paging, moment, text, whole
-from ..questions import FILTERS_OF
+from ..operations import FILTERS, Answer, Operation, Paging, moment, project_of, text, wanted_spans, whole
+from ..questions import FILTERS_OF, SpanFilter
 from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
@@ -28,15 +28,15 @@ def routes(asker: Asker) -> list[Route]:
     """Routes of this group."""
 
     async def metrics(request: Request) -> Response:
-        name, start, end = NAME.read(request), START.read(request), END.read(request)
-        limit = POINTS.read(request)
+        name, limit = NAME.read(request), POINTS.read(request)
+        wanted = SpanFilter(start=START.read(request), end=END.read(request), project=project_of(request))
         if not name:
-            return answer({"names": await asker.ask(asker.store.metric_names, start, end)})
-        return answer({"metrics": await asker.ask(asker.store.metrics, name, start, end, limit)})
+            return answer({"names": await asker.ask(asker.store.metric_names, wanted)})
+        return answer({"metrics": await asker.ask(asker.store.metrics, name, wanted, limit)})
 
     async def logs(request: Request) -> Response:
         wanted = RECORDS.read(request)
-        found = await asker.ask(asker.store.logs, arguments.span_filter(request.query_params), wanted)
+        found = await asker.ask(asker.store.logs, wanted_spans(request), wanted)
         records = found[: wanted.limit]
         following = None
         if len(found) > wanted.limit:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from .. import arguments
 from ..answers import answer
 from ..asker import Asker
-from ..operations import FILTERS, Answer, Operation, Paging
+from ..operations import FILTERS, Answer, Operation, Paging, wanted_spans
 from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
@@ -22,7 +22,7 @@ def routes(asker: Asker) -> list[Route]:
 
     async def list_spans(request: Request) -> Response:
         wanted = PAGES.read(request)
-        found = await asker.ask(asker.store.spans, arguments.span_filter(request.query_params), wanted)
+        found = await asker.ask(asker.store.spans, wanted_spans(request), wanted)
         records = found[: wanted.limit]
         following = None
         if len(found) > wanted.limit:

@@ -11,10 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from .. import arguments
 from ..live import Event, Live, Seen, Skipped
 from ..matching import matching
-from ..operations import FILTERS, Answer, Argument, Operation, whole
+from ..operations import FILTERS, Answer, Argument, Operation, project_of, wanted_spans, whole
 from ..questions import BadQuestion
 from ..rows import SpanRow
 
@@ -52,8 +51,8 @@ def routes(live: Live) -> list[Route]:
     )  # fmt: skip
 
     async def tail(request: Request) -> Response:
-        matches = matching(arguments.span_filter(request.query_params))
-        events = live.watch(matches, last_event.read(request), HEARTBEAT.read(request))
+        matches = matching(wanted_spans(request))
+        events = live.watch(matches, last_event.read(request), HEARTBEAT.read(request), project_of(request))
         first = await anext(events)  # before the answer begins: too many readers are told by its status
 
         async def lines() -> AsyncIterator[bytes]:

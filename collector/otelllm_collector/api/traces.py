@@ -9,7 +9,7 @@ from starlette.routing import Route
 from .. import arguments
 from ..answers import answer, refusal
 from ..asker import Asker
-from ..operations import FILTERS, SPAN_ID, TRACE_ID, Answer, Operation, Paging
+from ..operations import FILTERS, SPAN_ID, TRACE_ID, Answer, Operation, Paging, project_of, wanted_spans
 from .schemas import TEXT_OR_NULL, listed, ref
 
 __all__ = ["routes"]
@@ -22,7 +22,7 @@ def routes(asker: Asker) -> list[Route]:
 
     async def list_traces(request: Request) -> Response:
         wanted = PAGES.read(request)
-        found = await asker.ask(asker.store.traces, arguments.span_filter(request.query_params), wanted)
+        found = await asker.ask(asker.store.traces, wanted_spans(request), wanted)
         records = found[: wanted.limit]
         is_more = len(found) > wanted.limit
         following = arguments.key_text(records[-1]["start_ns"], str(records[-1]["trace_id"])) if is_more else None
@@ -30,14 +30,14 @@ def routes(asker: Asker) -> list[Route]:
 
     async def get_trace(request: Request) -> Response:
         trace_id = TRACE_ID.read(request)
-        found = await asker.ask(asker.store.trace, trace_id)
+        found = await asker.ask(asker.store.trace, trace_id, project_of(request))
         if found is None:
             return refusal(404, f"there is no trace {trace_id!r}; it may not have come yet")
         return answer({"trace": found[0], "spans": found[1]})
 
     async def get_span(request: Request) -> Response:
         trace_id, span_id = TRACE_ID.read(request), SPAN_ID.read(request)
-        found = await asker.ask(asker.store.span, trace_id, span_id)
+        found = await asker.ask(asker.store.span, trace_id, span_id, project_of(request))
         if found is None:
             return refusal(404, f"there is no span {span_id!r} in trace {trace_id!r}; it may not have come yet")
         return answer(found)

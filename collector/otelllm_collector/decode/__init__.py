@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
+
+from otelllm import semconv
 
 from ..native import compiled_first
 from ..questions import Signal
@@ -16,6 +19,7 @@ __path__ = compiled_first(__path__, "decode")
 from .logs import read_logs
 from .metrics import read_metrics
 from .spans import read_spans
+from .values import to_json
 from .wire import REQUESTS, Undecodable, parse
 
 __all__ = ["Signal", "Undecodable", "as_protobuf", "decode"]
@@ -25,6 +29,14 @@ _READERS: dict[str, Callable[[Any, Batch, int], None]] = {"metrics": read_metric
 
 def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None = None) -> Batch:
     """Rows of one export request; `now_ns` is when it came, `project` goes onto its resources."""
+    batch = _decode(signal, body, is_json=is_json, now_ns=now_ns, project=project)
+    if project is not None:  # which a score has nowhere else: it is kept without its sender
+        for score in batch.scores:
+            score.attributes = to_json({**orjson.loads(score.attributes), semconv.PROJECT: project})
+    return batch
+
+
+def _decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None) -> Batch:
     batch = Batch(project=project)
     if signal != "traces":
         _READERS[signal](parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse), batch, now_ns)

@@ -67,10 +67,14 @@ class Store(Protocol):
     def traces(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Summaries of traces, newest first; one more than the page's limit where others follow."""
 
-    def trace(self, trace_id: str) -> tuple[Record, list[Record]] | None:
-        """One trace's summary and its spans in order of start, None where unknown."""
+    def trace(self, trace_id: str, project: str | None = None) -> tuple[Record, list[Record]] | None:
+        """One trace's summary and its spans in order of start, None where unknown.
 
-    def span(self, trace_id: str, span_id: str) -> Record | None:
+        With a project here and in every filter an answer MUST hold nothing of another's data: a trace that several
+        share is summed up from the project's own spans.
+        """
+
+    def span(self, trace_id: str, span_id: str, project: str | None = None) -> Record | None:
         """Everything about one span."""
 
     def spans(self, spans: SpanFilter, page: Page) -> list[Record]:
@@ -82,17 +86,20 @@ class Store(Protocol):
     def facets(self, field: str, spans: SpanFilter, limit: int) -> list[Record]:
         """The values of a field, the commonest first."""
 
-    def metric_names(self, start: int | None, end: int | None) -> list[Record]:
-        """What metrics there are."""
+    def metric_names(self, spans: SpanFilter) -> list[Record]:
+        """What metrics there are. Of the filter this and `metrics` take what `questions.FILTERS_OF` says."""
 
-    def metrics(self, name: str, start: int | None, end: int | None, limit: int) -> list[Record]:
+    def metrics(self, name: str, spans: SpanFilter, limit: int) -> list[Record]:
         """Data points of one metric, newest first."""
 
     def logs(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Log records, newest first; one more than the page's limit where others follow."""
 
     def sql(self, query: str, limit: int, timeout_s: float) -> SqlAnswer:
-        """A user's own query: exactly one statement that only reads. MUST NOT write, reach a file or the network."""
+        """A user's own query: exactly one statement that only reads. MUST NOT write, reach a file or the network.
+
+        It sees all projects: nobody who may see only one of them may ask it.
+        """
 
     def batches(self, spans: SpanFilter, signal: Signal = "traces") -> Iterator[Batch]:
         """Spans as they were written, with their messages, resources and scopes, in order of start, or log records or

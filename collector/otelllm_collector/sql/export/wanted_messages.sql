@@ -9,4 +9,5 @@ from (
     select c.input_messages, c.output_messages, c.system_instructions, c.tool_definitions
     from raw.contents as c
     where (c.trace_id, c.span_id) in (select s.trace_id, s.span_id from raw.spans as s where /*condition*/ true)
+        and /*contents*/ true
 );

@@ -10,12 +10,16 @@ from ...questions import Key, SpanFilter
 from ...sql import sql
 
 __all__ = [
+    "ALL",
     "BUCKETS",
     "KEYS",
     "Condition",
     "after",
     "log_condition",
     "metric_condition",
+    "of_project",
+    "own_contents",
+    "own_scores",
     "span_condition",
     "trace_condition",
     "with_condition",
@@ -65,6 +69,10 @@ SKELETON = (
 """What every message's JSON may hold beside what was said; only a text found in here needs the slow, exact look."""
 
 
+SCORES_PROJECT = """c.attributes::json ->> '$."otelllm.project"'"""
+"""Of the key that a score came with."""
+
+
 class Condition(NamedTuple):
     """A condition's text and the values that it binds."""
 
@@ -73,6 +81,9 @@ class Condition(NamedTuple):
 
     def __and__(self, other: Condition) -> Condition:
         return Condition(" and ".join(filter(None, (self.text, other.text))), self.values | other.values)
+
+
+ALL = Condition("", {})
 
 
 def with_condition(name: str, condition: Condition) -> str:
@@ -86,8 +97,12 @@ def span_condition(spans: SpanFilter) -> Condition:
 
 
 def trace_condition(spans: SpanFilter) -> Condition:
-    """Which rows of `t`, the summaries, are meant: times, errors and durations are the trace's, the rest any span's."""
-    condition = _time(spans, "t.start_ns") & _bounds(spans, "t", "t.errors > 0")
+    """Which rows of `t`, the summaries, are meant: times, errors and durations are the trace's, the rest any span's.
+
+    For a project, all but the times is asked of its own spans.
+    """
+    is_whole = spans.project is None
+    condition = _time(spans, "t.start_ns") & (_bounds(spans, "t", "t.errors > 0") if is_whole else _own_bounds(spans))
     own = _own(spans)
     if not own.text:
         return condition
@@ -99,7 +114,7 @@ def trace_condition(spans: SpanFilter) -> Condition:
 
 def log_condition(spans: SpanFilter) -> Condition:
     """Which rows of `l`, the log records, are meant."""
-    condition = _time(spans, "l.time_ns")
+    condition = _time(spans, "l.time_ns") & of_project(spans, "l.resource_id")
     if spans.trace_id:
         condition &= Condition("list_contains($trace_id::uuid[], l.trace_id)", {"trace_id": list(spans.trace_id)})
     if spans.service:
@@ -112,10 +127,38 @@ def log_condition(spans: SpanFilter) -> Condition:
 
 def metric_condition(spans: SpanFilter) -> Condition:
     """Which rows of `m`, the data points, are meant."""
-    condition = _time(spans, "m.time_ns")
+    condition = _time(spans, "m.time_ns") & of_project(spans, "m.resource_id")
     if spans.service:
         condition &= Condition("list_contains($service::varchar[], m.service_name)", {"service": list(spans.service)})
     return condition
+
+
+def of_project(spans: SpanFilter, column: str) -> Condition:
+    """Which rows with such a column of resources are the project's: all where none is named."""
+    if spans.project is None:
+        return Condition("", {})
+    assert spans.resources is not None, "the store says which resources a project has"
+    return Condition(f"list_contains($resources::ubigint[], {column})", {"resources": list(spans.resources)})
+
+
+def own_contents(spans: SpanFilter) -> Condition:
+    """Which rows of `c`, the contents, came in a record of the project's own, and not in another's beside its span."""
+    condition = of_project(spans, "l.resource_id")
+    if condition.text:
+        text = (
+            "exists (select 1 from raw.logs as l where l.time_ns = c.time_ns and l.trace_id = c.trace_id "  # noqa: S608  fixed pieces
+            f"and l.span_id = c.span_id and {condition.text})"
+        )
+        condition = Condition(text, condition.values)
+    return condition
+
+
+def own_scores(spans: SpanFilter) -> Condition:
+    """Which rows of `c`, the scores, do not come from another project."""
+    if spans.project is None:
+        return ALL
+    text = f"coalesce({SCORES_PROJECT}, $project) = $project"
+    return Condition(text, {"project": spans.project})
 
 
 def after(key: Key | None, alias: str) -> Condition:
@@ -153,8 +196,22 @@ def _bounds(spans: SpanFilter, alias: str, is_error: str) -> Condition:
     return condition
 
 
+def _own_bounds(spans: SpanFilter) -> Condition:
+    """How long a project's part of a trace lasts, and whether something in it failed."""
+    bounds = _bounds(spans, "whole", "whole.errors > 0")
+    if not bounds.text:
+        return bounds
+    own = of_project(spans, "s.resource_id")
+    text = (
+        "t.trace_id in (select whole.trace_id from (select s.trace_id, min(s.start_ns) as start_ns, max(s.end_ns) as "  # noqa: S608  fixed pieces
+        "end_ns, count(*) filter (where s.status = 'error') as errors from raw.spans as s "
+        f"where {own.text} group by s.trace_id) as whole where {bounds.text})"
+    )
+    return Condition(text, own.values | bounds.values)
+
+
 def _own(spans: SpanFilter) -> Condition:
-    condition = Condition("", {})
+    condition = of_project(spans, "s.resource_id")
     for field, text in _LISTS.items():
         if values := getattr(spans, field):
             condition &= Condition(text, {field: list(values)})

@@ -19,7 +19,16 @@ from ...questions import Signal, SpanFilter
 from ...rows import NO_MESSAGE, Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
 from ...sql import sql
 from .arrow import MESSAGES
-from .conditions import Condition, log_condition, metric_condition, span_condition, trace_condition, with_condition
+from .conditions import (
+    Condition,
+    log_condition,
+    metric_condition,
+    own_contents,
+    span_condition,
+    trace_condition,
+    with_condition,
+)  # fmt: skip
+from .project import of_own_judgement, of_own_spans, own_senders, unshared
 
 __all__ = ["ARROW_TABLES", "as_span", "read_batches", "read_table"]
 
@@ -130,7 +139,8 @@ def _choosing(holding: duckdb.DuckDBPyConnection, table: str, spans: SpanFilter)
     if table != "messages" or spans == ALL:
         return ""
     condition = span_condition(spans)
-    query = sql("export/wanted_messages").replace("/*condition*/ true", condition.text or "true")
+    query = with_condition("export/wanted_messages", condition)
+    query = query.replace("/*contents*/ true", own_contents(spans).text or "true")
     holding.execute(query, condition.values)
     return "m.message_id in (select w.message_id from wanted_messages as w)"
 
@@ -139,15 +149,18 @@ def _condition(table: str, alias: str, column: str, spans: SpanFilter) -> Condit
     if table == "spans":
         return span_condition(spans)
     if table == "traces":
-        return trace_condition(spans)
+        return trace_condition(spans) & unshared(spans)
     if table == "logs":
         return log_condition(spans)
     if table == "metrics":
         return metric_condition(spans)
     if not column:
-        return Condition("", {})
+        return own_senders(table, spans)
     text = f"{alias}.{column} >= $start and {alias}.{column} < $end"
-    return Condition(text, {"start": spans.start, "end": spans.end})
+    condition = Condition(text, {"start": spans.start, "end": spans.end})
+    if table == "contents":
+        return condition & of_own_spans(spans) & own_contents(spans)
+    return condition & of_own_judgement(spans) if table == "scores" else condition
 
 
 def _taken(out: io.BytesIO) -> bytes:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ...normalise.genai import COLUMNS
-from ...sql import sql
 from ..spec import Record
+from .conditions import ALL, Condition, own_contents, own_scores, with_condition
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ...questions import SpanFilter
 
 __all__ = ["read_span"]
 
@@ -19,8 +21,8 @@ _NO_MESSAGE = 0
 """Keeps the place of a choice that another record brings."""
 
 
-def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Record | None:
-    """One span with its content, None where unknown."""
+def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str, spans: SpanFilter) -> Record | None:
+    """One span with its content, None where unknown, or of another project than `spans` is of."""
     traces = _rows(own, "read/trace", {"trace_id": trace_id})
     if not traces:
         return None
@@ -34,6 +36,8 @@ def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Re
     if not found:
         return None
     row = found[0]
+    if spans.resources is not None and row["resource_id"] not in spans.resources:
+        return None
     record: Record = _rows(own, "read/light_span", place)[0]
     record |= {
         "status_message": row["status_message"],
@@ -51,8 +55,9 @@ def read_span(own: duckdb.DuckDBPyConnection, trace_id: str, span_id: str) -> Re
         "retrieval_documents": _structure(row["retrieval_documents"]),
     }
     key = {"trace_id": trace_id, "span_id": int(span_id, 16)}
-    record |= _content(own, row, _rows(own, "read/span_content", key))
-    record["scores"] = _rows(own, "read/span_scores", {**key, "response_id": row["response_id"]})
+    record |= _content(own, row, _rows(own, "read/span_content", key, own_contents(spans)))
+    of_answer = {**key, "response_id": row["response_id"]}
+    record["scores"] = _rows(own, "read/span_scores", of_answer, own_scores(spans))
     return record
 
 
@@ -151,7 +156,9 @@ def _scope(own: duckdb.DuckDBPyConnection, scope_id: int) -> Any:
     return {**found[0], "attributes": orjson.loads(found[0]["attributes"])}
 
 
-def _rows(own: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    result = own.execute(sql(name), values)
+def _rows(
+    own: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any], condition: Condition = ALL
+) -> list[dict[str, Any]]:
+    result = own.execute(with_condition(name, condition), values | condition.values)
     names = [column[0] for column in result.description]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -10,43 +10,46 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import duckdb
 import orjson
 
 from ...clocks import Calendar
 from ...config import BadSetting
-from ...questions import BadQuestion, Busy, Page, Signal, SpanFilter, SqlAnswer, SqlStream
+from ...questions import Busy, Page, Signal, SpanFilter, SqlAnswer, SqlStream
 from ...retention import KEEP_ALL, Retention
 from ...rows import Batch
 from ...sql import sql
 from ..spec import Record
-from .arrow import Broken, to_ipc
+from .arrow import to_ipc
 from .backup import write_backup
-from .conditions import BUCKETS, KEYS, after, log_condition, span_condition, trace_condition, with_condition
+from .conditions import (
+    BUCKETS,
+    KEYS,
+    after,
+    log_condition,
+    metric_condition,
+    of_project,
+    span_condition,
+    trace_condition,
+    with_condition,
+)  # fmt: skip
 from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap_in, swap_to_the_end
 from .expiry import Expiry, checkpoint, used_bytes
 from .exporting import read_batches, read_table
+from .project import own_parts, with_resources
 from .repricing import reprice
 from .rewriting import Rewriting, free_share
-from .sandbox import check
 from .span import read_span
 from .upkeep import Job, Upkeep
+from .user_query import ANSWER_LIMIT, read_rows, reading_only
 from .writing import Writing
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["DuckDBStore", "open_store"]
 
 log = logging.getLogger(__name__)
 
-
-ANSWER_LIMIT = 64 * 1024 * 1024
-"""Bytes of text that the answer to a user's query may hold: ten thousand rows of long prompts are gigabytes."""
-
-STEP = 100
 
 RETENTION = "retention"
 MOST_FREE = 1 / 3
@@ -232,54 +235,61 @@ class DuckDBStore:
 
     def traces(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Summaries of traces, newest first."""
-        condition = trace_condition(spans) & after(page.after, "t")
-        return self._ask(with_condition("read/traces", condition), condition.values | {"limit": page.limit + 1})
+        wanted = self._wanted(spans)
+        condition = trace_condition(wanted) & after(page.after, "t")
+        found = self._ask(with_condition("read/traces", condition), condition.values | {"limit": page.limit + 1})
+        return [_without_end(one) for one in self._parts(found, wanted)]
 
-    def trace(self, trace_id: str) -> tuple[Record, list[Record]] | None:
+    def trace(self, trace_id: str, project: str | None = None) -> tuple[Record, list[Record]] | None:
         """One trace's summary and its spans."""
-        summaries = self._ask(sql("read/trace"), {"trace_id": trace_id})
+        wanted = self._wanted(SpanFilter(project=project))
+        summaries = self._parts(self._ask(sql("read/trace"), {"trace_id": trace_id}), wanted)
         if not summaries:
             return None
         bounds = {"start": summaries[0]["start_ns"], "end": max(int(str(row["end_ns"])) for row in summaries)}
-        spans = self._ask(sql("read/trace_spans"), {"trace_id": trace_id, **bounds})
-        summary = {key: value for key, value in summaries[0].items() if key != "end_ns"}
-        return summary, spans
+        condition = of_project(wanted, "s.resource_id")
+        query = with_condition("read/trace_spans", condition)
+        return _without_end(summaries[0]), self._ask(query, condition.values | {"trace_id": trace_id, **bounds})
 
-    def span(self, trace_id: str, span_id: str) -> Record | None:
+    def span(self, trace_id: str, span_id: str, project: str | None = None) -> Record | None:
         """Everything about one span."""
+        wanted = self._wanted(SpanFilter(project=project))
         with self._cursor() as own:
-            return read_span(own, trace_id, span_id)
+            return read_span(own, trace_id, span_id, wanted)
 
     def spans(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Spans, newest first."""
-        condition = span_condition(spans) & after(page.after, "s")
+        condition = span_condition(self._wanted(spans)) & after(page.after, "s")
         return self._ask(with_condition("read/light_spans", condition), condition.values | {"limit": page.limit + 1})
 
     def aggregates(self, by: str, bucket: str, spans: SpanFilter, limit: int) -> list[Record]:
         """Sums and percentiles over model calls."""
-        condition = span_condition(spans)
+        condition = span_condition(self._wanted(spans))
         query = with_condition("read/aggregates", condition)
         query = query.replace("/*key*/ null", KEYS[by]).replace("/*bucket*/ null", BUCKETS[bucket])
         return self._ask(query, condition.values | {"limit": limit})
 
     def facets(self, field: str, spans: SpanFilter, limit: int) -> list[Record]:
         """The values of a field, the commonest first."""
-        condition = span_condition(spans)
+        condition = span_condition(self._wanted(spans))
         query = with_condition("read/facets", condition).replace("/*key*/ null", KEYS[field])
         return self._ask(query, condition.values | {"limit": limit})
 
-    def metric_names(self, start: int | None, end: int | None) -> list[Record]:
+    def metric_names(self, spans: SpanFilter) -> list[Record]:
         """What metrics there are."""
-        return self._ask(sql("read/metric_names"), {"start": start, "end": end})
+        condition = metric_condition(self._wanted(spans))
+        return self._ask(with_condition("read/metric_names", condition), condition.values)
 
-    def metrics(self, name: str, start: int | None, end: int | None, limit: int) -> list[Record]:
+    def metrics(self, name: str, spans: SpanFilter, limit: int) -> list[Record]:
         """Data points of one metric."""
-        points = self._ask(sql("read/metrics"), {"name": name, "start": start, "end": end, "limit": limit})
+        condition = metric_condition(self._wanted(spans))
+        query = with_condition("read/metrics", condition)
+        points = self._ask(query, condition.values | {"name": name, "limit": limit})
         return [point | {"attributes": orjson.loads(str(point["attributes"]))} for point in points]
 
     def logs(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Log records, newest first."""
-        condition = log_condition(spans) & after(page.after, "l")
+        condition = log_condition(self._wanted(spans)) & after(page.after, "l")
         records = self._ask(with_condition("read/logs", condition), condition.values | {"limit": page.limit + 1})
         for record in records:
             record["attributes"] = orjson.loads(str(record["attributes"]))
@@ -289,25 +299,39 @@ class DuckDBStore:
 
     def sql(self, query: str, limit: int, timeout_s: float) -> SqlAnswer:
         """A user's own query."""
-        with self._cursor() as own, _reading_only(own, query, timeout_s):
+        with self._cursor() as own, reading_only(own, query, timeout_s):
             result = own.execute(query)
             columns = [(column[0], str(column[1])) for column in result.description or []]
-            rows, truncated = _read(result, limit)
+            rows, truncated = read_rows(result, limit)
             own.abort()
             return SqlAnswer(columns, rows, truncated)
 
     def sql_arrow(self, query: str, limit: int, timeout_s: float) -> SqlStream:
         """A user's own query as an Arrow IPC stream."""
-        with self._cursor() as own, _reading_only(own, query, timeout_s):
+        with self._cursor() as own, reading_only(own, query, timeout_s):
             return to_ipc(own.sql(query).limit(limit), ANSWER_LIMIT)
 
     def batches(self, spans: SpanFilter, signal: Signal = "traces") -> Iterator[Batch]:
         """Spans, log records or data points as they were written, in order of time."""
-        return read_batches(self._cursor, spans, signal)
+        return read_batches(self._cursor, self._wanted(spans), signal)
 
     def table(self, name: str, spans: SpanFilter) -> Iterator[bytes]:
         """A table as one Arrow IPC stream in pieces."""
-        return read_table(self._cursor, name, spans)
+        return read_table(self._cursor, name, self._wanted(spans))
+
+    def _wanted(self, spans: SpanFilter) -> SpanFilter:
+        """The filter, with the resources of its project where it has one."""
+        if spans.project is None:
+            return spans
+        with self._cursor() as own:
+            return with_resources(own, spans)
+
+    def _parts(self, traces: list[Record], spans: SpanFilter) -> list[Record]:
+        """Summaries of traces, of a project's part of them where it sees no more."""
+        if spans.project is None:
+            return traces
+        with self._cursor() as own:
+            return own_parts(own, traces, spans)
 
     def _ask(self, query: str, values: dict[str, object]) -> list[Record]:
         with self._cursor() as own:
@@ -335,46 +359,5 @@ class DuckDBStore:
                 self._changed.notify_all()
 
 
-def _read(result: duckdb.DuckDBPyConnection, limit: int) -> tuple[list[tuple[object, ...]], bool]:
-    """Rows up to the limit of their number or of their text's size, and whether there are more."""
-    rows: list[tuple[object, ...]] = []
-    size = 0
-    while len(rows) <= limit:
-        if size >= ANSWER_LIMIT:
-            return rows, bool(result.fetchmany(1))
-        step = result.fetchmany(min(STEP, limit + 1 - len(rows)))
-        if not step:
-            return rows, False
-        rows += step
-        size += sum(len(value) for row in step for value in row if isinstance(value, (str, bytes)))
-    return rows[:limit], True
-
-
-class _reading_only:  # noqa: N801  reads as a word: `with _reading_only(cursor, …):`
-    """A checked query's transaction: read-only, ended after `timeout_s`, the user's own errors told as such."""
-
-    def __init__(self, own: duckdb.DuckDBPyConnection, query: str, timeout_s: float) -> None:
-        self._own, self._query, self._timeout_s = own, query, timeout_s
-        self._is_late = False
-        self._timer = threading.Timer(timeout_s, self._interrupt)
-
-    def _interrupt(self) -> None:
-        self._is_late = True
-        self._own.interrupt()
-
-    def __enter__(self) -> None:
-        check(self._own, self._query)
-        self._own.execute("begin transaction read only")
-        self._timer.daemon = True
-        self._timer.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._timer.cancel()
-        with contextlib.suppress(duckdb.Error):
-            self._own.execute("rollback")
-        if isinstance(error, (duckdb.Error, Broken)) and self._is_late:
-            raise BadQuestion(
-                f"the query took longer than {self._timeout_s:g} s; narrow it by start_time, or ask for fewer columns"
-            ) from error
-        if isinstance(error, (duckdb.Error, Broken)) and not isinstance(error, duckdb.InterruptException):
-            raise BadQuestion(str(error)) from error
+def _without_end(trace: Record) -> Record:
+    return {key: value for key, value in trace.items() if key != "end_ns"}
