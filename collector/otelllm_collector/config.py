@@ -151,7 +151,10 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--config", "TOML file of the exporters, by default collector.toml in the data folder")
     add("--journal-size", "megabytes that may wait for an exporter that is behind", "1024")
     add("--journal-age", "hours that they may wait", "24")
-    add("--retention-days", "days that data is kept: 30, or 30,SERVICE=7 where a service differs; off is for ever")
+    add(
+        "--retention-days",
+        "days that data is kept: 30, or 30,SERVICE=7,project:NAME=90 where some differ; off is for ever",
+    )
     add("--retention-content-days", "days that prompts, answers and other texts are kept; the numbers stay")
     add("--retention-size", "size of the database, such as 20GB, beyond which the oldest goes: content first")
     add("--retention-every", "seconds between two looks at what is too old, by default 600")

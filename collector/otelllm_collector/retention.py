@@ -18,15 +18,24 @@ DAY_NS = 86_400_000_000_000
 EVERY_S = 600.0
 LEAST_SIZE = 16 * 1024 * 1024
 
+_PROJECT = "project:"
+_OF_PROJECTS = (
+    "x.resource_id in (select r.resource_id from raw.resources as r where contains(r.attributes, 'otelllm.project') "
+    """and list_contains($projects::varchar[], r.attributes::json ->> '$."otelllm.project"'))"""
+)
+
 _UNITS = {"KB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3}
 
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """Days that something is kept: of these services so many, of all others `default`. None is for ever."""
+    """Days that something is kept: of these services so many, of these projects' others so many, of all others
+    `default`. None is for ever.
+    """
 
     default: float | None = None
     by_service: Mapping[str, float | None] = field(default_factory=dict)
+    by_project: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +60,31 @@ KEEP_ALL = Retention()
 
 
 class Rule(NamedTuple):
-    """Rows older than this, of these services."""
+    """Rows older than this, of these services or projects."""
 
     before_ns: int
     condition: str
-    """SQL over `x`, any table that has a service_name."""
+    """SQL over `x`, any table that has a service_name and a resource_id."""
     values: dict[str, object]
 
 
 def rules(ages: Ages, now_ns: int) -> list[Rule]:
     """What the ages come to at this moment."""
     found = []
+    others: list[str] = []
+    values: dict[str, object] = {}
+    if ages.by_service:
+        others.append("(x.service_name is null or not list_contains($named::varchar[], x.service_name))")
+        values["named"] = list(ages.by_service)
+    for project, days in ages.by_project.items():
+        if days is not None:
+            condition = " and ".join([*others, _OF_PROJECTS])
+            found.append(Rule(now_ns - int(days * DAY_NS), condition, {**values, "projects": [project]}))
     if ages.default is not None:
-        condition, values = "true", {}
-        if ages.by_service:
-            condition = "(x.service_name is null or not list_contains($named::varchar[], x.service_name))"
-            values = {"named": list(ages.by_service)}
-        found.append(Rule(now_ns - int(ages.default * DAY_NS), condition, dict(values)))
+        if ages.by_project:
+            others.append(f"not {_OF_PROJECTS}")
+            values["projects"] = list(ages.by_project)
+        found.append(Rule(now_ns - int(ages.default * DAY_NS), " and ".join(others) or "true", values))
     for service, days in ages.by_service.items():
         if days is not None:
             found.append(Rule(now_ns - int(days * DAY_NS), "x.service_name = $service", {"service": service}))
@@ -75,7 +92,7 @@ def rules(ages: Ages, now_ns: int) -> list[Rule]:
 
 
 def read_retention(settings: Settings) -> Retention:
-    """Ages as people write them, "30" or "30,checkout=7,chat=off", and sizes, "20GB"; raises `BadSetting`."""
+    """Ages as people write them, "30" or "30,checkout=7,project:shop=off", and sizes, "20GB"; raises `BadSetting`."""
     size, every = settings.retention_size, settings.retention_every
     return Retention(
         days=_ages("--retention-days", settings.retention_days),
@@ -88,18 +105,19 @@ def read_retention(settings: Settings) -> Retention:
 def _ages(option: str, text: str | None) -> Ages:
     default: float | None = None
     by_service: dict[str, float | None] = {}
+    by_project: dict[str, float | None] = {}
     for part in filter(None, map(str.strip, (text or "").split(","))):
         service, is_named, number = part.rpartition("=")
         days = None if number == "off" else _number(number)
-        if (days is None and number != "off") or (is_named and not service):
-            raise BadSetting(
-                f"{option} {part!r} is no number of days; try 30, off, or 30,SERVICE=7 where a service differs"
-            )
-        if is_named:
+        if (days is None and number != "off") or (is_named and service in ("", _PROJECT)):
+            raise BadSetting(f"{option} {part!r} is no number of days; try 30, off, or 30,SERVICE=7,project:NAME=90")
+        if service.startswith(_PROJECT):
+            by_project[service.removeprefix(_PROJECT)] = days
+        elif is_named:
             by_service[service] = days
         else:
             default = days
-    return Ages(default, by_service)
+    return Ages(default, by_service, by_project)
 
 
 def _number(text: str) -> float | None:

@@ -41,9 +41,9 @@ def chat(days: float, *texts: str, **more: Any) -> Span:
     return span(CHAT | {"gen_ai.input.messages": messages(*texts)} | more, start_time_unix_nano=begin)
 
 
-def keep(store: DuckDBStore, *spans: Span, service: str = "shop") -> None:
+def keep(store: DuckDBStore, *spans: Span, service: str = "shop", project: str | None = None) -> None:
     body = request(*spans, service=service).SerializeToString()
-    store.write([decode("traces", body, is_json=False, now_ns=spans[0].start_time_unix_nano)])
+    store.write([decode("traces", body, is_json=False, now_ns=spans[0].start_time_unix_nano, project=project)])
 
 
 def run(store: DuckDBStore) -> Any:

@@ -110,6 +110,23 @@ def test_services_may_differ(tmp_path: Path) -> None:
     store.close()
 
 
+def test_projects_may_differ_and_their_services_from_them(tmp_path: Path) -> None:
+    ages = Ages(30, {"short": 3}, {"quick": 7, "slow": None})
+    store = open_store(tmp_path, retention=Retention(days=ages))
+    for project in (None, "quick", "slow"):
+        for service in ("shop", "short"):
+            for days in (40, 10, 5, 1):
+                keep(store, chat(days, f"{project} {service} {days}"), service=service, project=project)
+    run(store)
+    left = "select s.service_name, r.attributes ->> '$.\"otelllm.project\"' as project, count(*) from spans as s "
+    left += "join resources as r using (resource_id) group by all order by all"
+    assert rows(store, left) == [
+        ("shop", "quick", 2), ("shop", "slow", 4), ("shop", None, 3),
+        ("short", "quick", 1), ("short", "slow", 1), ("short", None, 1),
+    ]  # fmt: skip
+    store.close()
+
+
 def test_a_trace_stays_while_a_span_of_it_does(tmp_path: Path) -> None:
     store = open_store(tmp_path, retention=Retention(days=Ages(7)))
     trace_id, _ = ids()
@@ -169,6 +186,7 @@ def test_a_collector_does_it_by_itself_and_when_told(tmp_path: Path, start: Star
         ("days", "30", Ages(30)),
         ("days", "0.5, checkout=7,a=b=90,c=off", Ages(0.5, {"checkout": 7, "a=b": 90, "c": None})),
         ("content-days", "shop=1", Ages(None, {"shop": 1})),
+        ("days", "30,project:shop=7,project:old=off,x=1", Ages(30, {"x": 1}, {"shop": 7, "old": None})),
         ("size", "20GB", 20_000_000_000),
         ("size", "1.5 GiB", 1_610_612_736),
     ],
@@ -182,7 +200,15 @@ def test_settings(name: str, text: str, expected: object) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("days", "a month"), ("days", "=3"), ("content-days", "-1"), ("size", "1MB"), ("size", "much"), ("every", "0")],
+    [
+        ("days", "a month"),
+        ("days", "=3"),
+        ("days", "project:=3"),
+        ("content-days", "-1"),
+        ("size", "1MB"),
+        ("size", "much"),
+        ("every", "0"),
+    ],
 )
 def test_a_wrong_setting_is_named(name: str, text: str) -> None:
     with pytest.raises(BadSetting, match=rf"--retention-{name} .*try"):
