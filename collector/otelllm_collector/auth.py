@@ -56,8 +56,8 @@ _OF_PROJECT = frozenset(
     }
 )
 """Routes beside those of ingest that a key of a project may ask: they give out nothing of other projects. All others
-tell of the whole collector; so does SQL: a filter below it holds no secret from functions that fail, or that look at
-a column's statistics, before it is applied."""
+tell of the whole collector; so does SQL: through a view that filters, `stats(name)` still shows the greatest name of
+the whole column."""
 
 INGEST = frozenset(path for _, path, scope in _TABLE if scope == "ingest")
 
