@@ -235,11 +235,10 @@ class Timing:
 
 
 class Enough(Exception):  # noqa: N818  never reaches an app
-    """The stream ends after this chunk as if the provider had ended it; `last` are chunks that say so."""
+    """The stream ends after this chunk as if the provider had cut the answer there."""
 
-    def __init__(self, last: Sequence[Any] = ()) -> None:
-        super().__init__()
-        self.last = last
+    last: Sequence[Any] = ()
+    """Chunks that say so, behind it."""
 
 
 @dataclass(slots=True)

@@ -24,6 +24,7 @@ from .safely import safely
 from .spec import Method, Provider, Selected
 from .stages import Stages
 from .steps import adrive, drive
+from .taps import tap_body
 
 __all__ = ["Calls"]
 
@@ -78,7 +79,7 @@ class Calls:
                 with safely("reading a raw view"):
                     relay = relay_of(getattr(view, "http_response", None))
                     if relay is not None:
-                        relay.body(parsed)
+                        tap_body(relay, parsed)
             return parsed
 
         return parse

@@ -14,8 +14,9 @@ from typing import Any
 from .bodies import Body
 from .endings import is_unawaited
 from .errors import Blocked
-from .relay import AsyncTap, Relay, Tap, tap
+from .relay import Relay
 from .safely import safely
+from .taps import AsyncTap, Tap, tap
 
 __all__ = ["attach", "relay_of"]
 

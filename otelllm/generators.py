@@ -18,8 +18,9 @@ from typing import Any
 from opentelemetry.context import Context, attach, detach
 
 from .endings import is_unawaited
-from .relay import AsyncTap, Relay, Tap
+from .relay import Relay
 from .safely import safely
+from .taps import AsyncTap, Tap
 
 __all__ = ["AsyncStandIn", "StandIn", "read_on", "stand_in"]
 

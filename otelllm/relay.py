@@ -1,4 +1,4 @@
-"""Streams: the tap that sees every chunk, the hook that sees the connection close, and the one end of both.
+"""Streams: what is told of every chunk (see taps), of the connection's close (see connection), and ends the call once.
 
 A stream is the provider's own object, before and after: its inner iterator is replaced by a `Tap`, and its HTTP
 response gets a subclass of its own type whose close tells the `Relay`. A proxy around the stream would miss ends
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import AsyncIterator, Sequence
 from time import perf_counter_ns as now
 from typing import Any
 
@@ -21,7 +20,7 @@ from .fields import decoded
 from .safely import safely, swallow
 from .spec import Provider, Surface
 
-__all__ = ["AsyncTap", "Relay", "Tap", "end_all", "forget_parents", "open_relays", "tap"]
+__all__ = ["Relay", "end_all", "forget_parents", "let_go", "open_relays"]
 
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
 _lineage = 0
@@ -67,12 +66,6 @@ class Relay:
     def is_open(self) -> bool:
         """Whether the call has not ended yet."""
         return bool(self._open)
-
-    def body(self, parsed: Any) -> None:
-        """A raw view made its body: tap it where it is a stream. (A whole body is read when the response closes.)"""
-        received = self.provider.receive(parsed)
-        if received.kind == "stream":
-            tap(received.body, self)
 
     def read(self, content: bytes) -> None:
         """Read a raw view's whole body from its bytes."""
@@ -137,7 +130,10 @@ class Relay:
             except Blocked as refusal:
                 self.refuse(refusal)
                 raise
-            except Enough:
+            except Enough as enough:
+                if (last_words := getattr(self.surface, "last_words", None)) is not None:
+                    with safely("ending a stream"):
+                        enough.last = last_words(self.call.reading, chunk)
                 self.refuse(None)
                 raise
             except Exception as error:
@@ -217,7 +213,7 @@ class Relay:
         self.end("complete" if self.consumed else "abandoned")
 
     def __del__(self) -> None:
-        _let_go(self)  # a raw view that was dropped unread has no tap
+        let_go(self)  # a raw view that was dropped unread has no tap
 
 
 def _is_cut(call: Call) -> bool:
@@ -229,151 +225,13 @@ def _is_cut(call: Call) -> bool:
     return call.operation in OF_TEXT and not has_last_word
 
 
-class Tap:
-    """Stands in for a sync stream's inner iterator: hands on each chunk, folded and with its moment noted."""
-
-    __slots__ = ("_next", "_relay", "_source")
-
-    def __init__(self, source: Any, relay: Relay) -> None:
-        self._source = source
-        self._next = source.__next__
-        self._relay = relay
-
-    def __iter__(self) -> Tap:
-        return self
-
-    def __next__(self) -> Any:
-        relay = self._relay
-        relay.reading = True
-        try:
-            chunk = self._next()
-        except BaseException as error:
-            if (refusal := relay.stop(error)) is not None:
-                raise refusal from error
-            raise
-        try:
-            relay.keep(chunk)
-        except Blocked:
-            self._source.close()
-            raise
-        except Enough as enough:
-            self._source.close()
-            self._next, self._relay = iter(enough.last).__next__, _Over(relay)
-        return chunk
-
-    def close(self) -> None:
-        """Close the SDK's generator, as its own `close` would."""
-        self._relay.end("closed")
-        self._source.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    def __del__(self) -> None:
-        _let_go(self._relay)
-
-
-class AsyncTap:
-    """The same for an async stream."""
-
-    __slots__ = ("_next", "_relay", "_source")
-
-    def __init__(self, source: Any, relay: Relay) -> None:
-        self._source = source
-        self._next = source.__anext__
-        self._relay = relay
-
-    def __aiter__(self) -> AsyncTap:
-        return self
-
-    async def __anext__(self) -> Any:
-        relay = self._relay
-        relay.reading = True
-        try:
-            chunk = await self._next()
-        except BaseException as error:
-            if (refusal := relay.stop(error)) is not None:
-                raise refusal from error
-            raise
-        try:
-            relay.keep(chunk)
-        except Blocked:
-            await self._source.aclose()
-            raise
-        except Enough as enough:
-            await self._source.aclose()
-            self._next, self._relay = _given(enough.last).__anext__, _Over(relay)
-        return chunk
-
-    async def aclose(self) -> None:
-        """Close the SDK's generator, as its own `aclose` would."""
-        self._relay.end("closed")
-        await self._source.aclose()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    def __del__(self) -> None:
-        _let_go(self._relay)
-
-
-async def _given(chunks: Sequence[Any]) -> AsyncIterator[Any]:
-    for chunk in chunks:
-        yield chunk
-
-
-class _Over(Relay):
-    """The relay of a stream that we ended, while the app reads what we put behind it: nothing ends again."""
-
-    __slots__ = ()
-
-    def __init__(self, before: Relay) -> None:
-        super().__init__(before.call, before.surface, before.provider, before._end)
-        self._open.clear()
-
-    def keep(self, chunk: Any) -> None:
-        """It is ours."""
-
-
-def _let_go(relay: Relay) -> None:
+def let_go(relay: Relay) -> None:
+    """Nobody holds what was read through `relay` any more; harmless in a finaliser, and once it has ended."""
     try:
         if relay._open:
             relay.abandon()
     except BaseException:  # noqa: S110  at interpreter shutdown half the world (contextlib too) is gone
         pass
-
-
-class _HidingTap(Tap):
-    """A tap that keeps from the app what only answers us."""
-
-    __slots__ = ()
-
-    def __next__(self) -> Any:
-        while self._relay.is_hidden(chunk := Tap.__next__(self)):
-            pass
-        return chunk
-
-
-class _AsyncHidingTap(AsyncTap):
-    """The same for an async stream."""
-
-    __slots__ = ()
-
-    async def __anext__(self) -> Any:
-        while self._relay.is_hidden(chunk := await AsyncTap.__anext__(self)):
-            pass
-        return chunk
-
-
-def tap(stream: Any, relay: Relay) -> None:
-    """Put a tap into `stream`, once; its reads then pass through the relay."""
-    if relay.tapped:
-        return
-    source = getattr(stream, relay.provider.iterator)
-    taps = (_HidingTap, _AsyncHidingTap) if relay.call.request.asks_usage else (Tap, AsyncTap)
-    kind = taps[hasattr(source, "__anext__")]
-    setattr(stream, relay.provider.iterator, kind(source, relay))
-    relay.tapped = True
 
 
 def forget_parents() -> None:

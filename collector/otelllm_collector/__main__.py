@@ -26,6 +26,7 @@ from .api import (
     maintenance,
     own_metrics,
     policy,
+    policy_history,
     signals,
     spans,
     sql,
@@ -106,6 +107,7 @@ def build(
                 *feedback.routes(intake.commits),
                 *maintenance.routes(asker, intake.commits),
                 *policy.routes(policies),
+                *policy_history.routes(policies),
                 *own_metrics.routes(),
                 *exporters.routes(onward.statuses),
             )

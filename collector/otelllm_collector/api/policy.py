@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 from otelllm.errors import BadConfig
 
-from .. import arguments
 from ..answers import answer, refusal
-from ..operations import Answer, Argument, Body, Operation, Schema, read_body, text, whole
+from ..operations import Answer, Argument, Body, Operation, read_body, text, whole
 from ..policies import Changed, Policies, Pushed
 from ..questions import BadQuestion, Busy
-from .schemas import TEXT, TEXT_OR_NULL, WHOLE, listed
+from .policy_history import PUSHED
+from .schemas import TEXT
 
 __all__ = ["routes"]
 
@@ -34,15 +34,6 @@ IF_MATCH = Argument(
     "If-Match", 'The ETag of the policy that this one is made of ("" of none): 412 where another is in force by now.',
     {"type": "string"}, lambda request: request.headers.get("if-match", ""), "header",
 )  # fmt: skip
-
-NUMBER = Argument(
-    "number", "Of the push, from 1.", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-    lambda request: arguments.number(request.path_params["number"], "number"), "path", required=True,
-)  # fmt: skip
-
-AUDIT: Schema = {
-    "number": WHOLE, "version": TEXT, "pushed_ns": WHOLE, "by": TEXT, "key": TEXT_OR_NULL, "address": TEXT_OR_NULL,
-}  # fmt: skip
 
 
 def routes(policies: Policies) -> list[Route]:
@@ -79,18 +70,7 @@ def routes(policies: Policies) -> list[Route]:
         policies.wake()
         return answer(pushed.audit(), headers={"etag": _etag(pushed)})
 
-    async def list_policies(_: Request) -> Response:
-        return answer({"policies": [pushed.audit() for pushed in reversed(policies.pushed)]})
-
-    async def get_change(request: Request) -> Response:
-        number = NUMBER.read(request)
-        found = policies.change(number)
-        if found is None:
-            return refusal(404, f"there is no policy {number}; /v1/policy/history lists those that there are")
-        return answer({**found.pushed.audit(), "text": found.pushed.text, "diff": found.diff})
-
     etag = {"ETag": "The version: the same rules have the same one, however they are written."}
-    audit = {"type": "object", "properties": AUDIT, "required": list(AUDIT), "additionalProperties": False}
     return [
         Operation(
             "/v1/policy", get_policy, tag="policy",
@@ -103,21 +83,8 @@ def routes(policies: Policies) -> list[Route]:
             "/v1/policy", put_policy, method="PUT", tag="policy",
             about="Put a policy in force for all who ask. The same text again changes nothing.",
             arguments=(BY, IF_MATCH), body=Body("The policy file.", {TOML: TEXT}),
-            answers={200: Answer.json("It is in force, and on the disk.", audit, etag)},
+            answers={200: Answer.json("It is in force, and on the disk.", PUSHED, etag)},
             refusals=(400, 412, 503),
-        ),
-        Operation(
-            "/v1/policy/history", list_policies, tag="policy", about="Who pushed which policy and when, newest first.",
-            answers={200: Answer.json("All of them, without their texts.", listed("policies", audit))},
-        ),
-        Operation(
-            "/v1/policy/history/{number}", get_change, tag="policy",
-            about="One policy that was pushed: who, when, its text, and what it changed in the one before.",
-            arguments=(NUMBER,),
-            answers={200: Answer.json("The push, and its diff.", {
-                **audit, "properties": {**AUDIT, "text": TEXT, "diff": TEXT}, "required": [*AUDIT, "text", "diff"],
-            })},
-            refusals=(400, 404, 503),
         ),
     ]  # fmt: skip
 

@@ -12,8 +12,9 @@ from inspect import iscoroutinefunction
 from types import MethodType
 from typing import Any
 
-from ...relay import AsyncTap, Relay, Tap
+from ...relay import Relay
 from ...safely import safely
+from ...taps import AsyncTap, Tap
 from .metadata import read_answered
 
 __all__ = ["watch_events"]

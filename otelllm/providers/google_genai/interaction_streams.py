@@ -11,10 +11,11 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from ...relay import AsyncTap, Relay, Tap
+from ...relay import Relay
 from ...safely import safely
 from ...spec import Received
 from ...stainless import decoded
+from ...taps import AsyncTap, Tap
 
 __all__ = ["received"]
 

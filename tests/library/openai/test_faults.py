@@ -113,7 +113,7 @@ HOOKS = {
     "otelllm.connection:Body.feed": CALLS,
     "otelllm.connection:_hooked": CALLS,
     "otelllm.connection:relay_of": CALLS,
-    "otelllm.relay:Relay.body": CALLS,
+    "otelllm.calls:tap_body": CALLS,
     "otelllm.relay:Relay.read": CALLS,
     "otelllm.relay:Relay.closed": CALLS,
     "otelllm.emit:start_attributes": 0,
