@@ -143,7 +143,12 @@ class Begun:
     def _context(self) -> Context:
         span = self._record.span
         context = set_value(CALL_OPEN, span is not INVALID_SPAN, set_span_in_context(span))
-        return set_value(ASKED_BY, self.call, context) if getattr(self._asked.provider, "answers", ()) else context
+        provider = self._asked.provider
+        if not getattr(provider, "answers", ()):
+            return context
+        if getattr(provider, "answers_if_asked", False) and not self.call.on_headers:
+            return context
+        return set_value(ASKED_BY, self.call, context)
 
     def led(self, result: Any) -> Any:
         """`result`; a generator sends at its first read, and has our span as the current one then."""

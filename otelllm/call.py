@@ -286,6 +286,8 @@ class Call:
     """
     notes: dict[str, Any] = field(default_factory=dict)
     """What a rule keeps of this call from one stage to the next, under its own name; nobody else looks at it."""
+    on_headers: list[Callable[[Mapping[str, str]], None]] = field(default_factory=list)
+    """Called with the headers of each answer, an error's too. MUST not block."""
     on_end: list[Callable[[Call], None]] = field(default_factory=list)
     """Called once the call is priced, before its span is written. MUST not block."""
     error: BaseException | None = None

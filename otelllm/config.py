@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, cast, get_args
 
 from .errors import BadConfig
+from .folders import default_state
 
 __all__ = ["CaptureMode", "OnBadPolicy", "Settings", "read"]
 
@@ -45,6 +47,9 @@ class Settings:
     kill: str = ""
     key: str | None = None
     """OTELLLM_KEY: what the collector knows us by."""
+    service_name: str = ""
+    state_folder: Path | None = None
+    """Where the counters of limits and budgets are kept, unless the policy says."""
     traces_exporter: str = "otlp"
     metrics_exporter: str = "otlp"
     logs_exporter: str = "otlp"
@@ -97,6 +102,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         on_bad_policy=cast(OnBadPolicy, on_bad),
         kill=env.get("OTELLLM_KILL", ""),
         key=env.get("OTELLLM_KEY") or None,
+        service_name=env.get("OTEL_SERVICE_NAME", "").strip(),
+        state_folder=default_state(env),
         traces_exporter=env.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() or "otlp",
         metrics_exporter=env.get("OTEL_METRICS_EXPORTER", "otlp").strip().lower() or "otlp",
         logs_exporter=env.get("OTEL_LOGS_EXPORTER", "otlp").strip().lower() or "otlp",

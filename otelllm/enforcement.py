@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from .enforce.admission import Admission
+from .enforce.counting import Counting
 from .enforce.kill_switch import KillSwitch
 from .enforce.outputs import Outputs
 from .enforce.planning import Planning, Steer
+from .enforce.queue import Queue
 from .enforce.routing import Routing
+from .enforce.sizes import Sizes
 from .policy import Policy
 from .stages import Stages
+from .state.opening import open_state
+from .state.spec import State
 
 __all__ = ["Enforcement"]
 
@@ -15,19 +23,45 @@ __all__ = ["Enforcement"]
 class Enforcement:
     """Makes stages of one policy after the other; counters, caches and what was learned pass on to the next."""
 
+    def __init__(self, service: str = "app", folder: Path | None = None) -> None:
+        """`service` tells this app's counters from others'; they are in `folder` where no rule says where."""
+        self._service, self._folder = service, folder
+        self._sizes = Sizes()
+        self._states: dict[str, State] = {}
+        self._queue: Queue | None = None
+
     def stages(self, policy: Policy) -> Stages:
         """What the flow runs for each call; empty where no rule is on."""
         switch, routing = KillSwitch(policy.kill), Routing(policy.routes)
         return Stages(
             resolve=(switch,) if switch.rules else (),
             plan=_plan(policy, routing),
+            admit=self._admission(policy),
             beside=routing.beside if routing.asks_beside else None,
             gate=switch.gate if switch.has_tools else None,
             version=policy.version,
         )
 
+    def _admission(self, policy: Policy) -> Admission | None:
+        rules: list[Counting] = [rule for rule in policy.limits if rule.mode != "off"]
+        if not rules:
+            return None
+        if self._queue is None or self._queue.rules != policy.queue:
+            self._queue = Queue(policy.queue)
+        url = policy.state.url
+        if (state := self._states.get(url)) is None:
+            state = self._states[url] = open_state(url, self._service, self._folder)
+        return Admission(rules, state=state, queue=self._queue, sizes=self._sizes, fail=policy.state.fail)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Whether all that calls used is written to the counters, within `timeout_s` for each place."""
+        written = [state.flush(timeout_s) for state in self._states.values()]
+        return all(written)
+
     def close(self) -> None:
         """Let go of files and connections."""
+        for state in self._states.values():
+            state.close()
 
 
 def _plan(policy: Policy, routing: Routing) -> Planning | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from time import perf_counter_ns as now
 from typing import Any
@@ -12,7 +13,7 @@ from .call import Call, End
 from .connection import attach
 from .endings import is_cancellation
 from .errors import Blocked
-from .failures import failure_of
+from .failures import failure_of, headers_of
 from .generators import stand_in
 from .relay import Relay
 from .safely import safely
@@ -114,6 +115,7 @@ def _steered(target: Target) -> Target | None:
 def _read_failure(call: Call, asked: Asked, attempt: Attempt, error: BaseException) -> None:
     """How it failed; what it leaves in the call's reading is of this attempt, and not of the next."""
     _read_headers(call, asked, None)
+    _tell(call, headers_of(error))
     attempt.failure = failure_of(asked.provider, error)
     asked.provider.read_error(call.reading, error, asked.surface, False)
     attempt.error_type, attempt.request_id = call.reading.error_type, call.reading.request_id
@@ -142,6 +144,12 @@ def _read_headers(call: Call, asked: Asked, response: Any) -> None:
     if (response := response if response is not None else noted) is not None:
         with safely("reading headers"):
             asked.provider.read_headers(call.reading, response.headers)
+            _tell(call, response.headers)
+
+
+def _tell(call: Call, headers: Mapping[str, str]) -> None:
+    for told in call.on_headers:
+        told(headers)
 
 
 def _fail(call: Call, asked: Asked, end: End, error: BaseException) -> None:

@@ -1,4 +1,7 @@
-"""HTTP responses that an SDK keeps to itself: what it gives its caller has lost the headers, and the request's id."""
+"""HTTP responses that an SDK keeps to itself: what it gives its caller has lost the headers, and the request's id.
+
+They are seen where a method gives one, or is given one by the name of `response`.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,18 @@ ASKED_BY = create_key("otelllm-asked-by")
 
 
 def noted(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that gives the response, which is noted on the call around it; the last of several attempts."""
+    """A method that gives or gets the response, which is noted on the call around it; the last of several attempts."""
     return wrapped(original, _observe)
 
 
 def _observe(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Noted | None:
     call = get_value(ASKED_BY)
-    return _Noted(call) if isinstance(call, Call) else None
+    if not isinstance(call, Call):
+        return None
+    if (response := kwargs.get("response")) is not None:
+        call.response = response
+        return None
+    return _Noted(call)
 
 
 class _Noted:

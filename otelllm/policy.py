@@ -14,10 +14,13 @@ from typing import Any, get_args
 import orjson
 
 from .capture import Mode
-from .enforce import budgets, kill_switch, outputs, routing, values
+from .enforce import budgets, counters, kill_switch, limits, outputs, queue, routing, values
 from .enforce.budgets import Budget
+from .enforce.counters import Counters
 from .enforce.kill_switch import KillRule
+from .enforce.limits import Limit
 from .enforce.outputs import Output
+from .enforce.queue import QueueRules
 from .enforce.routing import Route
 from .enforce.values import Wrong
 from .errors import BadConfig
@@ -29,7 +32,7 @@ __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
 # Known to the policy file's reference, enforced by later versions. Taking them silently would let somebody believe in
 # a limit that is not there.
 LATER = (
-    "state", "limits", "queue", "budgets", "retries", "endpoints", "keys", "fallbacks", "cache",
+    "budgets", "retries", "endpoints", "keys", "fallbacks", "cache",
 )  # fmt: skip
 
 
@@ -60,8 +63,11 @@ class Policy:
     kill: tuple[KillRule, ...] = ()
     routes: tuple[Route, ...] = ()
     outputs: tuple[Output, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    queue: QueueRules = field(default_factory=QueueRules)
     budgets: tuple[Budget, ...] = ()
     service: Service | None = None
+    state: Counters = field(default_factory=Counters)
     path: Path | None = None
     said: frozenset[str] = frozenset()
     """The sections that it has."""
@@ -163,11 +169,9 @@ class Watched:
             return
         self._handled = content
         try:
-            policy = load(self._path)
-        except BadConfig as error:
+            self._on_change(load(self._path))
+        except BadConfig as error:  # of the file; or of who follows it: counters that this process has no client for
             self._on_error(error)
-        else:
-            self._on_change(policy)
 
 
 def _policy(keys: Mapping[str, Any]) -> Policy:
@@ -214,5 +218,8 @@ SECTIONS: dict[str, Callable[[object], Any]] = {
     "routes": partial(values.rules, section="routes", read=routing.read),
     "service": _service,
     "outputs": partial(values.rules, section="outputs", read=outputs.read),
+    "limits": partial(values.rules, section="limits", read=limits.read),
+    "queue": queue.read,
+    "state": counters.read,
     "budgets": partial(values.rules, section="budgets", read=budgets.read),
 }

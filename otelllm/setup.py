@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Instrumentor", "bindings", "flush", "instrument", "shutdown", "uninstrument"]
 
 log = logging.getLogger(__name__)
+COUNTED_WITHIN_S = 0.5
+"""What calls used is written before a process ends, unless that takes longer."""
 _lock = threading.RLock()
 _running: _Running | None = None
 
@@ -49,9 +52,9 @@ class _Running:
     telemetry: Telemetry
     own: Policy
     """The policy of the file or the argument, with the switches of the environment."""
+    enforcement: Enforcement
     served: Policy | None = None
     """What the collector adds to it."""
-    enforcement: Enforcement = field(default_factory=Enforcement)
     stages: Stages = field(init=False)
     service: PolicyService | None = None
     watched: Watched | None = None
@@ -64,7 +67,11 @@ class _Running:
         if _running is self:
             settings = config.read()
             before, self.own = self.own, policy.with_kill(settings.kill)
-            self._follow()
+            try:
+                self._follow()
+            except BadConfig:  # counters that this process has no client for
+                self.own = before
+                raise
             log.info("otelllm policy %s is in force (version %s)", policy.path, policy.version)
             if before.service != policy.service:
                 self.ask_service(settings.key)
@@ -72,8 +79,13 @@ class _Running:
     def was_served(self, policy: Policy) -> None:
         """The collector's policy came, or another one; called from a thread of the service's."""
         if _running is self:
-            self.served = policy
-            self._follow()
+            before, self.served = self.served, policy
+            try:
+                self._follow()
+            except BadConfig as error:
+                self.served = before
+                _told_broken(error)
+                return
             log.info("otelllm policy of %s is in force (version %s)", self.own.service, policy.version)
 
     def ask_service(self, key: str | None) -> None:
@@ -149,7 +161,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             asks_usage=settings.include_usage if include_usage is None else include_usage,
         )
         patch = Patch(providers.installed(), frameworks.installed(), calls)
-        _running = _Running(patch, telemetry, rules)
+        _running = _Running(patch, telemetry, rules, _enforcement(service_name, rules, settings))
         _watch(settings)
         emit.use(emitter)
         patch.apply()
@@ -189,7 +201,8 @@ def flush(timeout: float = 5.0) -> bool:
         return True
     store = blobs.kept_in()
     written = store is None or store.flush(timeout)
-    return running.telemetry.flush(timeout) and written
+    counted = running.enforcement.flush(timeout)
+    return running.telemetry.flush(timeout) and written and counted
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> None:
@@ -198,6 +211,7 @@ def shutdown(timeout: float = EXIT_SECONDS) -> None:
     if running is not None:
         end_all()
         runs.end_all()
+        running.enforcement.flush(timeout)
         running.telemetry.flush(timeout)
         running.telemetry.shutdown(timeout)
 
@@ -224,6 +238,15 @@ def _policy(given: str | Path | Mapping[str, Any] | Policy | None, settings: Set
         path = Path(settings.policy_path or "otelllm.toml")
         policy = load(path) if settings.policy_named or path.is_file() else Policy()
     return policy.with_kill(settings.kill)
+
+
+def _enforcement(service_name: str | None, rules: Policy, settings: Settings) -> Enforcement:
+    """Counters of the service's own; one without a name is told by its policy file, or by where it runs."""
+    service = service_name or settings.service_name
+    if not service:
+        place = rules.path.absolute() if rules.path is not None else Path.cwd()
+        service = f"app-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+    return Enforcement(service, settings.state_folder)
 
 
 def _capture(
@@ -274,6 +297,7 @@ def _at_exit() -> None:
     running = _running
     if running is not None:
         runs.end_all()
+        running.enforcement.flush(COUNTED_WITHIN_S)
         if (store := blobs.kept_in()) is not None:
             store.flush(EXIT_SECONDS)
         running.telemetry.shutdown()

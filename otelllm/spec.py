@@ -171,9 +171,11 @@ class Provider(Protocol):
     """
 
     answers: tuple[str, ...]
-    """Methods `module:Class.method` that give the HTTP response within a call, where the SDK gives it to nobody else:
-    its headers are read. May be left out.
+    """Methods `module:Class.method` that give the HTTP response within a call, or get it as `response`, where the SDK
+    gives it to nobody else: its headers are read. May be left out.
     """
+    answers_if_asked: bool
+    """They are read only for who wants a call's headers (`Call.on_headers`). May be left out."""
     below: tuple[str, ...]
     """Methods `module:Class.method` below ours at which other instrumentations patch. May be left out."""
 

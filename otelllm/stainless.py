@@ -16,11 +16,16 @@ from .hosts import endpoint_of
 from .http_clients import http_library, is_asynchronous, is_timeout, offline
 from .spec import Endpoint, Method, Received, Surface
 
-__all__ = ["Stainless", "decoded", "given", "merged", "pair", "read_error_body"]
+__all__ = ["Stainless", "decoded", "given", "merged", "pair", "read_error_body", "responses_of"]
 
 
 _aimed: WeakKeyDictionary[Any, dict[tuple[str | None, Key | None], Any]] = WeakKeyDictionary()
 """Copies of clients, by where they send and with which key: making one costs 60 µs and more."""
+
+
+def responses_of(package: str) -> tuple[str, ...]:
+    """The methods that get every response of the SDK `package`, of its sync and its async clients."""
+    return tuple(f"{package}._base_client:{kind}APIClient._process_response" for kind in ("Sync", "Async"))
 
 
 def given(value: Any) -> bool:
@@ -60,6 +65,8 @@ class Stainless:
     """Whose service it is (`gen_ai.provider.name`), where the host of the base URL says nothing."""
     iterator = "_iterator"
     generator = "__stream__"
+    answers: tuple[str, ...] = ()
+    answers_if_asked = True
     request_ids: tuple[str, ...] = ("x-request-id", "request-id")
     """Headers that may hold the provider's id of the request; the first found wins."""
 

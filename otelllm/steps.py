@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .attempt import Target
+from .gates import Gate
 
 __all__ = ["Io", "Send", "Step", "Steps", "Wait", "adrive", "drive"]
 
@@ -16,9 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let `seconds` pass."""
+    """Let `seconds` pass, or fewer where `gate` is opened before."""
 
     seconds: float
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def drive(steps: Steps[T], send: Callable[[Send], Any]) -> T:
                 if type(step) is Send:
                     result = send(step)
                 elif type(step) is Wait:
-                    time.sleep(step.seconds)
+                    (time.sleep if step.gate is None else step.gate.wait)(step.seconds)
                     result = None
                 else:
                     assert type(step) is Io
@@ -80,7 +82,7 @@ async def adrive(steps: Steps[T], send: Callable[[Send], Awaitable[Any]]) -> T:
                 if type(step) is Send:
                     result = await send(step)
                 elif type(step) is Wait:
-                    await _pause(step.seconds)
+                    await (_pause if step.gate is None else step.gate.wait_async)(step.seconds)
                     result = None
                 else:
                     assert type(step) is Io

@@ -7,7 +7,7 @@ from ..openai_format.chat import Chat
 from ..openai_format.embeddings import EMBEDDINGS
 from ..openai_format.speech import SPEECH
 from ..openai_format.transcriptions import TRANSCRIPTIONS
-from ..stainless import Stainless, pair
+from ..stainless import Stainless, pair, responses_of
 
 __all__ = ["PROVIDER"]
 
@@ -28,6 +28,7 @@ class _Groq(Stainless):
         *pair("groq.resources.batches", "Batches.create", BATCHES, optional=True),
         *pair("groq.resources.batches", "Batches.retrieve", BATCHES, optional=True),
     )
+    answers = responses_of("groq")
     parse_hooks = ("groq._response:BaseAPIResponse._parse",)
 
 

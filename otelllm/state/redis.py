@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Redis"]
 
 TIMEOUT_S = 0.25
+ENDLESS = 1e300
+"""JSON has no infinity."""
 AT_ONCE = 64
 """Leases settled by one script: the server does nothing else meanwhile."""
 
@@ -216,7 +218,8 @@ def _seconds(told: float | bool | None) -> float | None:
 
 def _bucket(bucket: Bucket) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "kind": bucket.kind, "capacity": bucket.capacity, "per_s": bucket.per_s, "window_s": bucket.window_s,
+        "kind": bucket.kind, "capacity": min(bucket.capacity, ENDLESS), "per_s": bucket.per_s,
+        "window_s": bucket.window_s,
     }  # fmt: skip
     if bucket.ends_at < math.inf:
         made["ends_at"] = bucket.ends_at

@@ -37,6 +37,8 @@ def place_for(service: str, folder: Path) -> Path:
 
 def _private(folder: Path) -> None:
     """Make `folder` for this user only; one that belongs to somebody else is refused."""
+    if not folder.is_absolute():
+        raise OSError(f"{folder} is no full path")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not hasattr(os, "getuid"):
         return

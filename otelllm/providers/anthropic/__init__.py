@@ -12,7 +12,7 @@ from ...fields import field
 from ...hosts import endpoint_of
 from ...http_clients import http_library, is_asynchronous, is_timeout, offline
 from ...spec import Endpoint, Method, Surface
-from ...stainless import Stainless, pair
+from ...stainless import Stainless, pair, responses_of
 from .batches import BATCHES
 from .messages import MESSAGES, STREAMED_MESSAGES
 
@@ -48,6 +48,7 @@ class _Anthropic(Stainless):
         *_batches("anthropic.resources.beta.messages.batches"),
         *(method for module in _COPIES for method in _methods(module, optional=True)),
     )
+    answers = responses_of("anthropic")
     parse_hooks = ("anthropic._response:BaseAPIResponse._parse",)
     request_ids = ("request-id", "x-request-id", "x-amzn-requestid", "apim-request-id")
     own_spans = ("anthropic._base_client:start_api_call_span",)

@@ -20,7 +20,7 @@ from ...openai_format.responses import RESPONSES
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
 from ...spec import Endpoint, Method, Received, Surface
-from ...stainless import Stainless, decoded, given, pair
+from ...stainless import Stainless, decoded, given, pair, responses_of
 from .realtime import client_of, select, watch
 from .realtime_events import SESSIONS
 from .stored import STORED
@@ -81,6 +81,7 @@ class _OpenAI(Stainless):
         *_sessions("openai.resources.realtime.realtime"),
         *_sessions("openai.resources.beta.realtime.realtime"),
     )
+    answers = responses_of("openai")
     parse_hooks = (
         "openai._legacy_response:LegacyAPIResponse._parse",
         "openai._response:BaseAPIResponse._parse",

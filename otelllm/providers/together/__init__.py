@@ -8,7 +8,7 @@ from ...openai_format.embeddings import EMBEDDINGS
 from ...openai_format.images import IMAGES
 from ...openai_format.speech import SPEECH
 from ...openai_format.transcriptions import TRANSCRIPTIONS
-from ...stainless import Stainless, pair
+from ...stainless import Stainless, pair, responses_of
 from .rerank import RERANK
 
 __all__ = ["PROVIDER"]
@@ -32,6 +32,7 @@ class _Together(Stainless):
         *pair(f"{_AUDIO}.transcriptions", "TranscriptionsResource.create", TRANSCRIPTIONS),
         *pair(f"{_AUDIO}.translations", "TranslationsResource.create", TRANSCRIPTIONS),
     )
+    answers = responses_of("together")
     parse_hooks = ("together._response:BaseAPIResponse._parse",)
 
 

@@ -1,0 +1,394 @@
+"""Admission: what all rules that count claim of an attempt, taken in one step; who finds no room waits, or is refused.
+
+Rules in shadow mode are asked apart, each alone in buckets of its own, so that they decide as they would if they were
+enforced: what would have been refused takes nothing, what would have waited takes its place.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..attempt import Attempt, Target
+from ..call import Call, Decision
+from ..errors import Blocked
+from ..safely import safely
+from ..stages import Asked
+from ..state.spec import Claim, Lease, Refused, State, StateAway
+from ..steps import Steps, Wait
+from .counting import Counting, Sized
+from .limits import Limit
+from .measuring import Measured, measure
+from .queue import Queue, Ticket
+from .ratelimits import left_of
+from .sizes import Sizes, Unbounded
+from .values import RuleMode
+
+__all__ = ["Admission", "Clock"]
+
+TTL_S = 60.0
+PATIENCE_S = 1.0
+"""How long a call waits for a slot before it asks again, where nobody here gives one back: another process may."""
+SOONEST_S = 0.002
+
+Clock = Callable[[], float]
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one rule claims of an attempt."""
+
+    rule: Counting
+    scope: str
+    claims: Sequence[Claim]
+    lease: Lease | None = None
+    """For a rule in shadow mode, its own."""
+    decision: Decision | None = None
+
+
+@dataclass(slots=True)
+class _Reserved:
+    """What is held for an attempt, until it is settled."""
+
+    shares: list[_Share] = field(default_factory=list)
+    lease: Lease | None = None
+    """Of all rules that are enforced."""
+    shadows: list[_Share] = field(default_factory=list)
+    measured: Measured | None = None
+
+
+class Admission:
+    """See `Admit`. `clock` and the store's own are one and the same in tests."""
+
+    def __init__(
+        self, rules: Sequence[Counting], *, state: State, queue: Queue, sizes: Sizes, fail: str = "open",
+        clock: Clock = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._state, self._queue, self._sizes = state, queue, sizes
+        self._fail, self._clock = fail, clock
+        rules = [_with_priorities(rule, queue) for rule in rules if rule.mode != "off"]
+        self._enforced = tuple(rule for rule in rules if rule.mode == "enforce")
+        self._shadows = tuple(rule for rule in rules if rule.mode == "shadow")
+        self._follows = tuple(rule for rule in rules if isinstance(rule, Limit) and rule.follows_headers)
+        self._bound = any(isinstance(rule, Limit) and rule.estimate == "strict" for rule in rules)
+
+    def __call__(self, call: Call, asked: Asked, attempt: Attempt) -> Steps[Target | None]:
+        """Take what the attempt may use; a target to try in place of it, where a rule says so."""
+        target = attempt.target
+        size = Sized(self._sizes, call, target, lambda: measure(asked.kwargs, bound=self._bound))
+        reserved = _Reserved()
+        shares = self._shares(call, target, size)
+        if shares:
+            try:
+                other = yield from self._enforce(call, asked, attempt, shares, reserved)
+            except StateAway as away:
+                self._without_counters(call, shares, str(away))
+                other = None
+            if other is not None:
+                return other
+        for rule in self._shadows:
+            if rule.applies(call, target):
+                yield from self._shadow(call, target, rule, size, reserved)
+        reserved.measured = size.found
+        attempt.reserved = reserved
+        if self._follows:
+            self._follow(call, target, attempt)
+        return None
+
+    def _shares(self, call: Call, target: Target, size: Sized) -> list[_Share]:
+        shares: list[_Share] = []
+        for rule in self._enforced:
+            if not rule.applies(call, target):
+                continue
+            scope = rule.scope(call, target)
+            try:
+                claims = rule.claims(call, target, size)
+            except Unbounded as error:
+                call.decisions.append(Decision(rule.stage, rule.name, "enforce", "block", scope, str(error)))
+                raise rule.refusal_for(str(error), scope) from error
+            if claims:
+                shares.append(_Share(rule, scope, claims))
+        return shares
+
+    def _enforce(
+        self, call: Call, asked: Asked, attempt: Attempt, shares: list[_Share], reserved: _Reserved
+    ) -> Steps[Target | None]:
+        claims = [claim for share in shares for claim in share.claims]
+        lease = yield from self._acquired(call, asked, attempt, shares, claims)
+        if isinstance(lease, Target):
+            return lease
+        at = 0
+        for share in shares:
+            used = lease.used[at : at + len(share.claims)]
+            at += len(share.claims)
+            try:
+                other = share.rule.taken(call, attempt.target, used)
+            except BaseException:
+                self._give_back(lease)
+                raise
+            if other is not None:
+                self._give_back(lease)
+                return other
+        reserved.shares, reserved.lease = shares, lease
+        return None
+
+    def _give_back(self, lease: Lease) -> None:
+        self._state.settle(lease, [0.0] * len(lease.claims))
+        self._queue.poke(claim.bucket.key for claim in lease.claims)
+
+    def _acquired(
+        self, call: Call, asked: Asked, attempt: Attempt, shares: list[_Share], claims: list[Claim]
+    ) -> Steps[Lease | Target]:
+        queue, state = self._queue, self._state
+        wanted = {claim.bucket.key: claim.amount for claim in claims}
+        rank = queue.rules.rank(call.scope.priority)
+        key = queue.line_before(wanted, rank)
+        if key is None:
+            outcome = yield from state.acquire(claims, TTL_S)
+            if type(outcome) is Lease:
+                queue.served(rank, wanted)
+                return outcome
+            assert isinstance(outcome, Refused)
+            share = _share_of(shares, outcome.claim.bucket.key)
+            if (other := self._elsewhere(call, attempt.target, share, outcome)) is not None:
+                return other
+        else:
+            outcome = None
+            share = _share_of(shares, key)
+        return (yield from self._waited(call, asked, attempt, _Waiting(shares, claims, share, outcome, key)))
+
+    def _elsewhere(self, call: Call, target: Target, share: _Share, refused: Refused) -> Target | None:
+        """The target of a rule that routes what finds no room; raises for one that refuses it."""
+        rule = share.rule
+        if rule.when_full == "queue" and refused.opens_in_s != math.inf:
+            return None
+        decision = Decision(rule.stage, rule.name, "enforce", "block", share.scope)
+        call.decisions.append(decision)
+        has_routed = any(one.rule == rule.name and one.outcome == "route" for one in call.decisions)
+        if rule.when_full == "route" and not has_routed and target.model != rule.route:
+            decision.outcome, decision.reason = "route", f"{rule.route}, for there is no room"
+            call.route_from = call.route_from or call.request.model
+            return replace(target, model=rule.route)
+        refusal = rule.refusal(refused, share.scope, None)
+        decision.reason = str(refusal)
+        raise refusal
+
+    def _waited(self, call: Call, asked: Asked, attempt: Attempt, waiting: _Waiting) -> Steps[Lease | Target]:
+        """In line, until there is room; refused as soon as it is plain that the wait would be too long."""
+        queue, clock = self._queue, self._clock
+        begun = clock()
+        ticket = queue.ticket(call.scope.priority, begun)
+        wanted = {claim.bucket.key: claim.amount for claim in waiting.claims}
+        share, refused = waiting.share, waiting.refused
+        key = waiting.key or (refused.claim.bucket.key if refused is not None else "")
+        ticket.opens_at = begun + ((refused.opens_in_s or 0.0) if refused is not None else 0.0)
+        try:
+            while True:
+                queue.join(ticket, key, wanted[key])
+                limit_s = min(share.rule.max_wait_s, _timeout_s(asked))
+                self._refuse_if_late(call, ticket, share, refused, key, waiting, begun, limit_s)
+                left_s = begun + limit_s - clock()
+                pause_s = left_s
+                if queue.is_next(ticket):
+                    pause_s = min(left_s, _until(refused, ticket.opens_at - clock()))
+                yield Wait(max(pause_s, SOONEST_S), ticket.gate)
+                if not queue.is_next(ticket):
+                    continue
+                claims = _unhurried(waiting.claims) if queue.is_due(ticket) else waiting.claims
+                outcome = yield from self._state.acquire(claims, TTL_S)
+                if type(outcome) is Lease:
+                    queue.served(ticket.rank, wanted)
+                    queue.got(ticket, clock())
+                    attempt.waited_s += (waited_s := clock() - begun)
+                    share.decision = Decision(
+                        share.rule.stage, share.rule.name, "enforce", "queue", share.scope, waited_s=waited_s
+                    )
+                    call.decisions.append(share.decision)
+                    return outcome
+                assert isinstance(outcome, Refused)
+                refused, key = outcome, outcome.claim.bucket.key
+                share = _share_of(waiting.shares, key)
+                ticket.opens_at = clock() + (refused.opens_in_s or 0.0)
+                if (other := self._elsewhere(call, attempt.target, share, refused)) is not None:
+                    return other
+        finally:
+            queue.leave(ticket)
+
+    def _refuse_if_late(
+        self, call: Call, ticket: Ticket, share: _Share, refused: Refused | None, key: str, waiting: _Waiting,
+        begun: float, limit_s: float,
+    ) -> None:  # fmt: skip
+        now = self._clock()
+        bucket = next(claim.bucket for claim in waiting.claims if claim.bucket.key == key)
+        wait_s = self._queue.wait_of(ticket, bucket.per_s, now)
+        if now - begun + wait_s <= limit_s and now - begun < limit_s:
+            return
+        if refused is None or refused.claim.bucket.key != key:
+            claim = next(claim for claim in waiting.claims if claim.bucket.key == key)
+            refused = Refused(claim, bucket.capacity, wait_s)
+        refusal = share.rule.refusal(refused, share.scope, wait_s if wait_s > 0 else None)
+        outcome = Decision(share.rule.stage, share.rule.name, "enforce", "block", share.scope, str(refusal))
+        outcome.waited_s = now - begun
+        call.decisions.append(outcome)
+        raise refusal
+
+    def _shadow(self, call: Call, target: Target, rule: Counting, size: Sized, reserved: _Reserved) -> Steps[None]:
+        """Decide as the rule would if it were enforced, and note it."""
+        scope = rule.scope(call, target)
+        try:
+            claims = [_in_shadow(claim) for claim in rule.claims(call, target, size)]
+            if not claims:
+                return
+            lease = yield from self._state.acquire(claims, TTL_S)
+            if not isinstance(lease, Lease):
+                decision = _would(rule, scope, lease)
+                call.decisions.append(decision)
+                if decision.outcome != "would_queue":
+                    return
+                lease = yield from self._state.acquire(claims, TTL_S, anyway=True)
+                assert isinstance(lease, Lease)
+            reserved.shadows.append(_Share(rule, scope, claims, lease))
+        except Unbounded as error:
+            call.decisions.append(Decision(rule.stage, rule.name, "shadow", "would_block", scope, str(error)))
+        except StateAway as error:
+            outcome = "would_block" if (rule.fail or self._fail) == "closed" else "fail_open"
+            call.decisions.append(Decision(rule.stage, rule.name, "shadow", outcome, scope, str(error)))
+
+    def _without_counters(self, call: Call, shares: Sequence[_Share], reason: str) -> None:
+        """The store is away: each rule's `fail` decides, and it is seen on the span."""
+        closed: Blocked | None = None
+        for share in shares:
+            rule = share.rule
+            outcome = "fail_closed" if (rule.fail or self._fail) == "closed" else "fail_open"
+            call.decisions.append(Decision(rule.stage, rule.name, "enforce", outcome, share.scope, reason))
+            if outcome == "fail_closed" and closed is None:
+                closed = rule.refusal_for(f'{reason}; fail = "closed" refuses calls meanwhile', share.scope)
+        if closed is not None:
+            raise closed
+
+    def settle(self, call: Call, attempt: Attempt) -> None:
+        """See `Admit`."""
+        reserved: _Reserved = attempt.reserved
+        if reserved.lease is not None:
+            actual: list[float] = []
+            for share in reserved.shares:
+                spent = share.rule.spent(call, attempt, share.claims)
+                actual += spent
+                _note(call, share, spent, "enforce")
+            self._state.settle(reserved.lease, actual)
+            self._queue.poke(claim.bucket.key for claim in reserved.lease.claims)
+        for share in reserved.shadows:
+            assert share.lease is not None
+            self._state.settle(share.lease, share.rule.spent(call, attempt, share.claims))
+        if attempt.failure is None and reserved.measured is not None:
+            with safely("learning the size of calls"):
+                self._sizes.learn(call, reserved.measured)
+        elif self._follows and attempt.failure is not None and attempt.failure.retry_after_s:
+            self._shut(call, attempt, attempt.failure.retry_after_s)
+
+    def _follow(self, call: Call, target: Target, attempt: Attempt) -> None:
+        """Let the headers of the answer correct the buckets."""
+        sent = self._clock()
+
+        def read(headers: Mapping[str, str]) -> None:
+            left = left_of(headers)
+            if left:
+                told = [
+                    one for rule in self._follows if rule.mode == "enforce" and rule.applies(call, target)
+                    for one in rule.told(call, target, left, self._clock() - sent)
+                ]  # fmt: skip
+                if told:
+                    self._state.correct(told)
+
+        call.on_headers = [read]
+
+    def _shut(self, call: Call, attempt: Attempt, seconds: float) -> None:
+        told = [
+            one for rule in self._follows if rule.mode == "enforce" and rule.applies(call, attempt.target)
+            for one in rule.shut(call, attempt.target, seconds)
+        ]  # fmt: skip
+        if told:
+            self._state.correct(told)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What a call waits for."""
+
+    shares: list[_Share]
+    claims: list[Claim]
+    share: _Share
+    refused: Refused | None
+    key: str | None
+    """The line that it joins; None for that of the bucket that had no room."""
+
+
+def _note(call: Call, share: _Share, spent: Sequence[float], mode: RuleMode) -> None:
+    """How far the estimate was off, where the rule decided something, or more was used than was reserved."""
+    if all(claim.bucket.kind == "slots" for claim in share.claims):
+        return
+    # Of what it counts, the most by number: tokens, not requests.
+    reserved, settled = max(
+        (claim.amount, one) for claim, one in zip(share.claims, spent, strict=True) if claim.bucket.kind != "slots"
+    )
+    decision = share.decision
+    if decision is None and settled > reserved:
+        decision = Decision(share.rule.stage, share.rule.name, mode, "overshoot", share.scope)
+        call.decisions.append(decision)
+    if decision is not None:
+        decision.reserved, decision.settled = reserved, settled
+
+
+def _share_of(shares: Sequence[_Share], key: str) -> _Share:
+    return next(share for share in shares if any(claim.bucket.key == key for claim in share.claims))
+
+
+def _until(refused: Refused | None, opens_in_s: float) -> float:
+    return PATIENCE_S if refused is not None and refused.opens_in_s is None else opens_in_s
+
+
+def _unhurried(claims: Sequence[Claim]) -> list[Claim]:
+    """Claims that leave nothing for others: it is this call's turn, by the share of its priority."""
+    return [claim._replace(leaves=0.0) for claim in claims]
+
+
+def _in_shadow(claim: Claim) -> Claim:
+    return claim._replace(bucket=claim.bucket._replace(key=f"shadow|{claim.bucket.key}"))
+
+
+def _would(rule: Counting, scope: str, refused: Refused) -> Decision:
+    """What an enforced rule would have done with a call that finds no room."""
+    wait_s = refused.opens_in_s
+    outcome = "would_block"
+    if rule.when_full == "route":
+        outcome = "would_route"
+    elif rule.when_full == "queue" and (wait_s is None or wait_s <= rule.max_wait_s):
+        outcome = "would_queue"
+    reason = rule.route if outcome == "would_route" else str(rule.refusal(refused, scope, None))
+    return Decision(
+        rule.stage,
+        rule.name,
+        "shadow",
+        outcome,
+        scope,
+        reason,
+        waited_s=wait_s or 0.0 if outcome == "would_queue" else 0.0,
+    )
+
+
+def _with_priorities(rule: Counting, queue: Queue) -> Counting:
+    if not isinstance(rule, Limit):
+        return rule
+    return replace(rule, leaves=lambda call: queue.rules.is_low(call.scope.priority))
+
+
+def _timeout_s(asked: Asked) -> float:
+    """The time-out that the app gave for this very call; its wait is a part of it."""
+    said = asked.kwargs.get("timeout")
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        return float(said)
+    parts = [getattr(said, name, None) for name in ("read", "pool", "connect")]
+    known = [float(part) for part in parts if isinstance(part, int | float)]
+    return max(known) if known else math.inf
