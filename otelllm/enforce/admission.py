@@ -16,7 +16,7 @@ from ..call import Call, Decision
 from ..errors import Blocked
 from ..safely import safely
 from ..stages import Asked
-from ..state.spec import Claim, Lease, Refused, State, StateAway
+from ..state.spec import Claim, Lease, Refused, State, StateAway, Told
 from ..steps import Steps, Wait
 from .counting import Counting, Sized
 from .limits import Limit
@@ -71,7 +71,7 @@ class Admission:
         rules = [_with_priorities(rule, queue) for rule in rules if rule.mode != "off"]
         self._enforced = tuple(rule for rule in rules if rule.mode == "enforce")
         self._shadows = tuple(rule for rule in rules if rule.mode == "shadow")
-        self._follows = tuple(rule for rule in rules if isinstance(rule, Limit) and rule.follows_headers)
+        self._follows = tuple(rule for rule in self._enforced if isinstance(rule, Limit) and rule.follows_headers)
         self._bound = any(isinstance(rule, Limit) and rule.estimate == "strict" for rule in rules)
 
     def __call__(self, call: Call, asked: Asked, attempt: Attempt) -> Steps[Target | None]:
@@ -94,7 +94,7 @@ class Admission:
         reserved.measured = size.found
         attempt.reserved = reserved
         if self._follows:
-            self._follow(call, target, attempt)
+            self._follow(call, target)
         return None
 
     def _shares(self, call: Call, target: Target, size: Sized) -> list[_Share]:
@@ -285,30 +285,23 @@ class Admission:
         if attempt.failure is None and reserved.measured is not None:
             with safely("learning the size of calls"):
                 self._sizes.learn(call, reserved.measured)
-        elif self._follows and attempt.failure is not None and attempt.failure.retry_after_s:
-            self._shut(call, attempt, attempt.failure.retry_after_s)
+        elif self._follows and attempt.failure is not None and (pause_s := attempt.failure.retry_after_s):
+            target = attempt.target
+            self._correct(call, target, lambda rule: rule.shut(call, target, pause_s))
 
-    def _follow(self, call: Call, target: Target, attempt: Attempt) -> None:
-        """Let the headers of the answer correct the buckets."""
-        sent = self._clock()
+    def _follow(self, call: Call, target: Target) -> None:
+        """Let the headers of the answer correct the buckets, as if they had been written just now: what others have
+        used since then counts for more than what has come back.
+        """
 
         def read(headers: Mapping[str, str]) -> None:
-            left = left_of(headers)
-            if left:
-                told = [
-                    one for rule in self._follows if rule.mode == "enforce" and rule.applies(call, target)
-                    for one in rule.told(call, target, left, self._clock() - sent)
-                ]  # fmt: skip
-                if told:
-                    self._state.correct(told)
+            if left := left_of(headers):
+                self._correct(call, target, lambda rule: rule.told(call, target, left))
 
         call.on_headers = [read]
 
-    def _shut(self, call: Call, attempt: Attempt, seconds: float) -> None:
-        told = [
-            one for rule in self._follows if rule.mode == "enforce" and rule.applies(call, attempt.target)
-            for one in rule.shut(call, attempt.target, seconds)
-        ]  # fmt: skip
+    def _correct(self, call: Call, target: Target, say: Callable[[Limit], list[Told]]) -> None:
+        told = [one for rule in self._follows if rule.applies(call, target) for one in say(rule)]
         if told:
             self._state.correct(told)
 

@@ -119,7 +119,7 @@ class Limit:
             _came_to(name, claim.amount, input_, output) for name, claim in zip(self.caps, claims, strict=True)
         ]  # fmt: skip
 
-    def told(self, call: Call, target: Target, left: Mapping[str, float], age_s: float) -> list[Told]:
+    def told(self, call: Call, target: Target, left: Mapping[str, float]) -> list[Told]:
         """What a provider's headers say of the rule's rates; `left` by the names of limits, tokens of either kind."""
         told: list[Told] = []
         for name, bucket in zip(self.caps, self._buckets_of(self.by.value(call, target) or ""), strict=True):
@@ -128,7 +128,7 @@ class Limit:
                 if name == "requests_per_minute":
                     said = said[:1] if name in left else []
                 if said:
-                    told.append(Told(bucket, min(said), age_s))
+                    told.append(Told(bucket, min(said)))
         return told
 
     def shut(self, call: Call, target: Target, seconds: float) -> list[Told]:

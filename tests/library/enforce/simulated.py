@@ -20,6 +20,7 @@ from otelllm.stages import Asked
 from otelllm.state.memory import Memory
 from otelllm.steps import Wait
 
+PARTS = 4
 MAX_TOKENS = "gen_ai.request.max_tokens"
 
 
@@ -107,9 +108,9 @@ class Provider:
     refused: int = 0
     answered: int = 0
 
-    def ask(self, now: float, tokens_in: float, tokens_out: float) -> bool:
-        """It reckons with the answer as it will be: the app's own limit on it is no wiser."""
-        buckets = ((self.requests, 1.0), (self.input, tokens_in), (self.output, tokens_out))
+    def ask(self, now: float, tokens_in: float) -> bool:
+        """Of the answer it counts each token when it is made, as Anthropic says; there must be room for one."""
+        buckets = ((self.requests, 1.0), (self.input, tokens_in), (self.output, 1.0))
         if any(bucket.left(now) < amount - 1e-6 for bucket, amount in buckets):
             self.refused += 1
             return False
@@ -168,9 +169,12 @@ class App:
         seen.waited = world.now - now
         tokens_in = round(chars / 3.6) + 9
         yield Wait(self.latency())
-        is_let = self.provider.ask(world.now, tokens_in, answer)
+        is_let = self.provider.ask(world.now, tokens_in)
         headers = self.provider.headers(world.now)
-        yield Wait(seconds if is_let else 0.05)
+        for part in range(PARTS if is_let else 0):
+            yield Wait(seconds / PARTS)
+            self.provider.output.left(world.now)
+            self.provider.output.take(answer / PARTS - (not part))
         for told in call.on_headers:
             told(headers)
         if is_let:
