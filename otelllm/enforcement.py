@@ -43,7 +43,8 @@ class Enforcement:
         )
 
     def _admission(self, policy: Policy) -> Admission | None:
-        rules: list[Counting] = [rule for rule in policy.limits if rule.mode != "off"]
+        counting: tuple[Counting, ...] = (*policy.limits, *policy.budgets)
+        rules = [rule for rule in counting if rule.mode != "off"]
         if not rules:
             return None
         if self._queue is None or self._queue.rules != policy.queue:

@@ -32,7 +32,7 @@ __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
 # Known to the policy file's reference, enforced by later versions. Taking them silently would let somebody believe in
 # a limit that is not there.
 LATER = (
-    "budgets", "retries", "endpoints", "keys", "fallbacks", "cache",
+    "retries", "endpoints", "keys", "fallbacks", "cache",
 )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Admission:
         self._enforced = tuple(rule for rule in rules if rule.mode == "enforce")
         self._shadows = tuple(rule for rule in rules if rule.mode == "shadow")
         self._follows = tuple(rule for rule in self._enforced if isinstance(rule, Limit) and rule.follows_headers)
-        self._bound = any(isinstance(rule, Limit) and rule.estimate == "strict" for rule in rules)
+        self._bound = any(rule.estimate == "strict" for rule in rules)
 
     def __call__(self, call: Call, asked: Asked, attempt: Attempt) -> Steps[Target | None]:
         """Take what the attempt may use; a target to try in place of it, where a rule says so."""

@@ -1,47 +1,40 @@
-"""Budgets: how much money, or how many tokens, a user, a team or everybody may use in an hour, a day, a month.
+"""[[budgets]]: how much money, or how many tokens, a user, a team or everybody may use in an hour, a day, a month.
 
 What a call may cost is reserved before it is sent, and settled on what it did cost. A call is charged to every budget
-that it meets. Shares of the cap warn, route to a cheaper model, or refuse.
+that it meets. Shares of the cap warn, route to a cheaper model, or refuse; a stream that reaches the cap ends there.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import time
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple
 
-from ..attempt import Target
-from ..call import Call, Usage
+from ..attempt import Attempt, Target
+from ..call import Call, Decision, Usage
 from ..errors import BudgetExceeded
 from ..pricing import cost_of
 from ..state.spec import Bucket, Claim, Refused
 from . import scopes, values, windows
+from .counting import Fail, Sized, WhenFull
 from .scopes import Scope
+from .sizes import Unbounded
+from .stream_caps import StreamCap, watch
 from .values import Keys, RuleMode, Wrong
 from .windows import Window
 
-__all__ = ["Budget", "Sized", "Step", "read"]
+__all__ = ["Budget", "Step", "read"]
 
 log = logging.getLogger(__name__)
 
-_KEYS = (
+KEYS = (
     "name", "mode", "when", "scope", "usd", "tokens", "per", "timezone", "at", "on_unknown_price", "stream_over",
     "estimate", "fail",
 )  # fmt: skip
-
-
-class Sized(Protocol):
-    """Tokens that an attempt may use."""
-
-    @property
-    def input(self) -> float:
-        """Of the prompt."""
-
-    @property
-    def output(self) -> float:
-        """Of the answer."""
+WARNED_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,109 +43,157 @@ class Step:
 
     share: float
     does: Literal["warn", "route", "block"]
-    model: str | None = None
+    model: str = ""
     """Where to route: "MODEL", or "MODEL@ENDPOINT"."""
 
 
-@dataclass(frozen=True, slots=True)
+class _Worst(NamedTuple):
+    """What an attempt may come to, in the rule's unit."""
+
+    amount: float
+    sent: float
+    """Of that, what is spent as soon as it is sent."""
+    per_token: float
+    """What each token of the answer adds."""
+
+
+@dataclass(slots=True)
 class Budget:
     """One rule of [[budgets]]."""
 
     name: str
-    applies: Callable[[Call], bool]
-    scope: Scope
     mode: RuleMode
+    meant: Callable[[Call], bool]
+    by: Scope
     unit: Literal["usd", "tokens"]
     cap: float
     window: Window
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = (Step(1.0, "block"),)
     """By falling share."""
-    on_unknown_price: Literal["allow", "block"]
-    stream_over: Literal["error", "finish"]
-    estimate: Literal["normal", "strict"]
-    fail: Literal["open", "closed"] | None
+    on_unknown_price: Literal["allow", "block"] = "allow"
+    stream_over: Literal["error", "finish"] = "error"
+    estimate: Literal["normal", "strict"] = "normal"
+    fail: Fail = ""
+    stage: str = "budgets"
+    when_full: WhenFull = "reject"
+    route: str = ""
+    max_wait_s: float = 0.0
+    _warned: dict[str, None] = field(default_factory=dict)
 
     @property
     def capacity(self) -> float:
         """From where on calls are refused, in the rule's unit; infinite where it never refuses."""
-        return min((step.share * self.cap for step in self.steps if step.does == "block"), default=float("inf"))
+        return min((step.share * self.cap for step in self.steps if step.does == "block"), default=math.inf)
 
-    def claim(self, call: Call, target: Target, size: Sized) -> Claim | None:
-        """What an attempt of `size` may take of its bucket; None where the rule does not speak of it.
+    def applies(self, call: Call, target: Target) -> bool:
+        """See `Counting`."""
+        return self.meant(call) and self.by.value(call, target) is not None
 
-        Raises `BudgetExceeded` where the price is unknown and the rule does not let such calls pass.
+    def scope(self, call: Call, target: Target) -> str:
+        """See `Counting`."""
+        return self.by.shown(self.by.value(call, target) or "")
+
+    def claims(self, call: Call, target: Target, size: Sized) -> Sequence[Claim]:
+        """See `Counting`: what the attempt may cost at most, at the price of the model that it goes to.
+
+        Raises `Unbounded` where the price is unknown and the rule does not let such calls pass.
         """
-        value = self.scope.value(call, target) if self.applies(call) else None
-        if value is None:
-            return None
-        amount, kept = self._worst(call, target, size)
-        return Claim(self._bucket(value), amount, kept=kept)
+        tokens = size.at_most() if self.estimate == "strict" else size.likely()
+        worst = self._worst(call, target, tokens.input, tokens.output)
+        if self.unit == "tokens" or self.estimate == "normal":
+            # What is only guessed never makes a call impossible: the stream ends, or the next call is refused.
+            worst = worst._replace(amount=min(worst.amount, max(worst.sent, self.capacity)))
+        call.notes[self.name] = worst
+        return [Claim(self._bucket(self.by.value(call, target) or ""), worst.amount, kept=worst.sent)]
 
     def _bucket(self, value: str) -> Bucket:
         period = self.window.period()
-        kept_apart = "shadow" if self.mode == "shadow" else ""  # it decides as if it had been enforced all the time
-        key = "\0".join(("budget", self.name, kept_apart, self.scope.text, value, self.unit, period.label))
+        key = "|".join(("budget", self.name, self.by.text, value, self.unit, self.window.text, period.label))
         return Bucket(key, "sum", self.capacity, window_s=self.window.width_s, ends_at=period.ends_at)
 
-    def _worst(self, call: Call, target: Target, size: Sized) -> tuple[float, float]:
-        """What the attempt may cost, and what of it is spent as soon as it is sent."""
+    def _worst(self, call: Call, target: Target, tokens_in: float, tokens_out: float) -> _Worst:
         if self.unit == "tokens":
-            return size.input + size.output, size.input
-        usage = Usage(input=round(size.input), output=round(size.output))
+            return _Worst(tokens_in + tokens_out, tokens_in, 1.0)
         model = target.model or call.request.model
+        usage = Usage(input=round(tokens_in), output=round(tokens_out))
         cost = cost_of(usage, provider=call.provider, model=model, tier=call.request.tier)
-        if cost.usd is not None:
-            return cost.usd, cost.usd - cost.output
-        if self.on_unknown_price == "block" and self.mode == "enforce":
-            raise BudgetExceeded(
-                f"the budget {self.name!r} lets no call pass whose price is unknown, as that of {model!r} of"
-                f" {call.provider} is; give it one by otelllm.instrument(prices=…), or set on_unknown_price to 'allow'",
-                rule=self.name, scope=self.scope.text, cap=self.cap,
-            )  # fmt: skip
-        return 0.0, 0.0
+        if cost.usd is None and self.on_unknown_price == "block":
+            raise Unbounded(
+                f"the price of {model!r} of {call.provider} is not known, and on_unknown_price is 'block'; give it one"
+                " by otelllm.instrument(prices=…)"
+            )
+        if cost.usd is None:
+            return _Worst(0.0, 0.0, 0.0)
+        return _Worst(cost.usd, cost.usd - cost.output, cost.output / usage.output if usage.output else 0.0)
 
-    def actual(self, call: Call) -> float:
-        """What the call came to, once it is priced."""
+    def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:
+        """See `Counting`: the steps below the cap, by what was used before this call; and the end of a stream."""
+        worst: _Worst = call.notes[self.name]
+        before = used[0] - worst.amount
+        step = next((one for one in self.steps if one.does != "block" and before >= one.share * self.cap), None)
+        if step is not None and step.does == "warn":
+            self._warn(call, target, step, before)
+        elif step is not None and target.model != step.model.partition("@")[0]:
+            reason = f"{step.share:.0%} of {self._said(self.cap)} is used: {step.model}"
+            call.decisions.append(Decision(self.stage, self.name, "enforce", "route", self.scope(call, target), reason))
+            call.route_from = call.route_from or call.request.model
+            model, _, endpoint = step.model.partition("@")
+            return replace(target, model=model, endpoint=endpoint)
+        if call.request.stream and self.capacity != math.inf:
+            over = self.refusal_for(
+                f"the stream reached {self._said(self.capacity)} per {self.window.text}", self.scope(call, target)
+            )
+            over.used, over.cap = self.capacity, self.cap
+            watch(call, StreamCap(self, worst.sent, worst.per_token, self.capacity - before, over))
+        return None
+
+    def _warn(self, call: Call, target: Target, step: Step, used: float) -> None:
+        scope = self.scope(call, target)
+        reason = f"{self._said(used)} of {self._said(self.cap)} per {self.window.text} is used"
+        call.decisions.append(Decision(self.stage, self.name, "enforce", "warn", scope, reason))
+        key = self._bucket(self.by.value(call, target) or "").key
+        if key not in self._warned:  # once a window in the log; on each call's span
+            if len(self._warned) >= WARNED_KEPT:
+                self._warned.clear()
+            self._warned[key] = None
+            log.warning("the budget %r has passed %.0f %% for %s: %s", self.name, step.share * 100, scope, reason)
+
+    def spent(self, call: Call, attempt: Attempt, claims: Sequence[Claim]) -> list[float]:
+        """See `Counting`: what the provider billed; a stream that was left is charged what had come of it."""
         if self.unit == "usd":
-            return call.cost.usd or 0.0 if call.cost is not None else 0.0
+            return [call.cost.usd or 0.0 if call.cost is not None else 0.0]
         usage = call.reading.usage
-        return 0.0 if usage is None else float((usage.input or 0) + (usage.output or 0))
+        return [0.0 if usage is None else float((usage.input or 0) + (usage.output or 0))]
 
-    def step(self, used: float) -> Step | None:
-        """The highest step that `used`, in the rule's unit, has reached; refusing apart."""
-        return next((step for step in self.steps if step.does != "block" and used >= step.share * self.cap), None)
+    def refusal(self, refused: Refused, scope: str, wait_s: float | None) -> BudgetExceeded:
+        """See `Counting`."""
+        asked, opens_in_s = refused.claim.amount, refused.opens_in_s
+        if asked > self.capacity:
+            when, opens_in_s = "that is more than the whole budget: send less, or raise the cap", math.inf
+        else:
+            if not self.window.width_s:
+                opens_in_s = max(0.0, refused.claim.bucket.ends_at - time())
+            when = "when it opens is not known" if opens_in_s is None else f"it opens again in {opens_in_s:,.0f} s"
+        left = self._said(max(0.0, self.capacity - refused.used))
+        refusal = self.refusal_for(
+            f"{left} of {self._said(self.cap)} per {self.window.text} is left, and this call may take"
+            f" {self._said(asked)}; {when}",
+            scope,
+        )
+        refusal.used, refusal.cap, refusal.opens_in_s = refused.used, self.cap, opens_in_s
+        return refusal
 
-    def refusal(self, refused: Refused, value: str = "") -> BudgetExceeded:
-        """Why the call may not be sent, in words."""
-        opens_in_s = refused.opens_in_s
-        if not self.window.width_s:
-            opens_in_s = max(0.0, refused.claim.bucket.ends_at - time())
-        if refused.claim.amount > self.capacity:
-            opens_in_s = float("inf")
-        whom = f" of {value!r}" if value else ""
-        return BudgetExceeded(
-            f"the budget {self.name!r}{whom} has {self.said(max(0.0, self.capacity - refused.used))} left of"
-            f" {self.said(self.cap)} per {self.window.text}, and this call may take"
-            f" {self.said(refused.claim.amount)}; {_when(opens_in_s)}",
-            rule=self.name, scope=self.scope.text, used=refused.used, cap=self.cap, opens_in_s=opens_in_s,
-        )  # fmt: skip
+    def refusal_for(self, reason: str, scope: str) -> BudgetExceeded:
+        """See `Counting`."""
+        return BudgetExceeded(f"budget {self.name!r} for {scope}: {reason}", rule=self.name, scope=scope)
 
-    def said(self, amount: float) -> str:
-        """An amount with its unit."""
+    def _said(self, amount: float) -> str:
         return f"${amount:.4g}" if self.unit == "usd" else f"{amount:,.0f} tokens"
-
-
-def _when(opens_in_s: float | None) -> str:
-    if opens_in_s is None:
-        return "when it opens again is not known"
-    if opens_in_s == float("inf"):
-        return "it is larger than the whole budget: send less, or raise the cap"
-    return f"it opens again in {opens_in_s:,.0f} s"
 
 
 def read(value: object, path: Keys, number: int) -> Budget:
     """One rule of [[budgets]]."""
-    rule = values.table(value, path, _KEYS)
+    rule = values.table(value, path, KEYS)
     if ("usd" in rule) == ("tokens" in rule):
         raise Wrong(path, "a rule of [[budgets]] has a cap: give it usd, or tokens, and not both")
     if "per" not in rule:
@@ -164,9 +205,9 @@ def read(value: object, path: Keys, number: int) -> Budget:
 
     return Budget(
         name=values.name(rule, path, number),
-        applies=values.when(rule, path).applies,
-        scope=scopes.read(rule.get("scope", "all"), (*path, "scope")),
         mode=values.mode(rule, path),
+        meant=values.when(rule, path).applies,
+        by=scopes.read(rule.get("scope", "all"), (*path, "scope")),
         unit=unit,
         cap=values.number(rule[unit], (*path, unit)),
         window=windows.read(rule["per"], rule.get("timezone", "UTC"), path),
@@ -174,7 +215,7 @@ def read(value: object, path: Keys, number: int) -> Budget:
         on_unknown_price=word("on_unknown_price", "allow", "allow", "block"),
         stream_over=word("stream_over", "error", "error", "finish"),
         estimate=word("estimate", "normal", "normal", "strict"),
-        fail=word("fail", "open", "open", "closed") if "fail" in rule else None,
+        fail=word("fail", "open", "open", "closed") if "fail" in rule else "",
     )
 
 

@@ -60,6 +60,8 @@ class Counting(Protocol):
     """On the span event: limits, budgets."""
     mode: RuleMode
     fail: Fail
+    estimate: Literal["normal", "strict"]
+    """Whether it goes by what is likely, or by what is possible at most."""
     when_full: WhenFull
     route: str
     """The model to which a call goes where there is no room; "" for none."""

@@ -55,6 +55,12 @@ class Scope(NamedTuple):
         found = [part(call, target) for part in self.parts]
         return None if None in found else "\0".join(str(one) for one in found)
 
+    def shown(self, value: str) -> str:
+        """The scope and its value, in words: "user=u-1", "model:gpt-4o*"."""
+        if not value or (":" in self.text and not self.text.startswith("tag:")):
+            return self.text
+        return f"{self.text}={value.replace(chr(0), ', ')}"
+
 
 def read(value: object, path: Keys) -> Scope:
     """A scope, or a list of them: then there is a bucket for each combination."""

@@ -1,4 +1,4 @@
-"""Waiting for room, by a clock of its own: what is used of a provider's limits, who goes first, who is told to leave."""
+"""Waiting for room, by a clock of its own: what is used of a provider's limits, who goes first, who has to leave."""
 
 from __future__ import annotations
 
