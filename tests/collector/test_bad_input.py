@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from collector.exports import PROTOBUF, as_otlp_json, request, span
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from soak.seeds import beside
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -103,6 +108,22 @@ def test_bad_spans_are_counted_and_good_ones_beside_them_kept(collector: Collect
     assert (answer.status_code, count) == (200, 3)
     for part in ("trace_id", "span_id", "ends before"):
         assert part in reason
+    for one in good:
+        assert len(collector.get(f"/api/traces/{one.trace_id.hex()}")["spans"]) == 1
+
+
+@pytest.mark.parametrize("damage", [b"\x0a", b"\xff\xff\xff", b"\x2a\x03\xff\xfe\xfd", b"\x0b\x0b"])
+def test_a_span_that_is_no_protobuf_costs_none_beside_it(collector: Collector, damage: bytes) -> None:
+    """A number that breaks off, a text that is no UTF-8, a group without an end: protobuf refuses the request."""
+    good = [span(), span()]
+    bad = span().SerializeToString() + damage
+    body = beside(good, bad)
+    with pytest.raises(DecodeError):
+        ExportTraceServiceRequest.FromString(body)
+    answer = collector.client.post("/v1/traces", content=body, headers=PROTOBUF)
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, partial.rejected_spans) == (200, 1)
+    assert "no protobuf" in partial.error_message
     for one in good:
         assert len(collector.get(f"/api/traces/{one.trace_id.hex()}")["spans"]) == 1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from fnmatch import fnmatch
 from functools import partial
@@ -17,7 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "collector")]
 
 from soak import memory  # noqa: E402
-from soak.disk import CannotMount, full_disk, full_journal  # noqa: E402
+from soak.bodies import fuzzed, mutated  # noqa: E402
+from soak.clocks import clocks  # noqa: E402
+from soak.connections import connections  # noqa: E402
+from soak.counted import NotHere  # noqa: E402
+from soak.disk import full_disk, full_journal  # noqa: E402
 from soak.kills import kills  # noqa: E402
 from soak.outage import outage  # noqa: E402
 
@@ -37,6 +42,10 @@ def scenarios() -> dict[str, Callable[[Path], str]]:
         "outage": outage,
         "full disk": full_disk,
         "full journal": full_journal,
+        "clocks": clocks,
+        "connections": connections,
+        "mutated bodies": mutated,
+        "fuzzed bodies": fuzzed,
     }
 
 
@@ -54,9 +63,10 @@ def main() -> int:
         try:
             with tempfile.TemporaryDirectory(prefix="otelllm-soak-") as folder:
                 told = run(Path(folder))
-        except CannotMount as error:
+        except NotHere as error:
             told = f"left out: {error}"
         except Exception as error:  # whatever it is, the next scenario has its turn
+            traceback.print_exc()
             told, failed = f"FAILED: {type(error).__name__}: {error}", failed + 1
         print(f"{name}: {told}; {time.monotonic() - start:.0f} s", flush=True)
     print(f"{len(chosen) - failed} passed, {failed} failed, {time.monotonic() - began:.0f} s")

@@ -11,10 +11,14 @@ from typing import NamedTuple
 from collector.backends import Backend, Sent
 from soak.load import MARK
 
-__all__ = ["Counting", "Memory", "load_average", "memory"]
+__all__ = ["Counting", "Memory", "NotHere", "load_average", "memory"]
 
 _SPAN = re.compile(b"\x0a\x10" + MARK + b"(.{12})\x12\x08(.{8})", re.DOTALL)
 """The first two fields of a span: its ids."""
+
+
+class NotHere(Exception):  # noqa: N818  says what happened
+    """A scenario needs what this machine has not; the text says what."""
 
 
 class Counting(Backend):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.backends import http_backend, until
-from soak.counted import Counting, load_average
+from soak.counted import Counting, NotHere, load_average
 from soak.load import Batches, Sender, free_ports, missing, senders
 
 from collector import process
@@ -20,15 +20,11 @@ from collector import process
 if TYPE_CHECKING:
     from collector.process import Collector
 
-__all__ = ["CannotMount", "full_disk", "full_journal"]
+__all__ = ["full_disk", "full_journal"]
 
 SMALL_MB, LARGE_MB = 96, 1024
 REFUSED = 20
 """So many refusals, and the disk is full: a few more sendings never find room by chance."""
-
-
-class CannotMount(Exception):  # noqa: N818  says what happened
-    """A small disk can't be had here: that takes root, and a container that may mount."""
 
 
 @contextmanager
@@ -37,7 +33,7 @@ def _small_disk(place: Path) -> Iterator[None]:
     place.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_MB}m,mode=0700", "none", str(place)]
     if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        raise CannotMount("no file system can be mounted here; run this as root, in a container with CAP_SYS_ADMIN")
+        raise NotHere("no file system can be mounted here; run this as root, in a container with CAP_SYS_ADMIN")
     try:
         yield
     finally:

@@ -119,8 +119,11 @@ def by_grpc(address: str) -> Send:
 class Sender(threading.Thread):
     """Sends batch after batch, numbered from `first` on, until it is told to stop or has sent `count`."""
 
-    def __init__(self, send: Send, batches: Batches, first: int, count: int | None = None) -> None:
+    def __init__(
+        self, send: Send, batches: Batches, first: int, count: int | None = None, *, pause_s: float = 0
+    ) -> None:
         super().__init__(daemon=True)
+        self._pause_s = pause_s
         self._send, self._batches, self._first, self._count = send, batches, first, count
         self._stopping = threading.Event()
         self.taken: list[int] = []
@@ -137,6 +140,7 @@ class Sender(threading.Thread):
         while not self._stopping.is_set() and (self._count is None or number < self._first + self._count):
             self._deliver(number, self._batches.body(number))
             number += 1
+            self._stopping.wait(self._pause_s)
 
     def _deliver(self, number: int, body: bytes) -> None:
         pause_s = 0.05
@@ -161,11 +165,14 @@ class Sender(threading.Thread):
 
 def senders(
     batches: Batches, *, http: tuple[str, int] = ("", 0), grpc: tuple[str, int] = ("", 0), count: int | None = None,
-    part: int = 0,
+    part: int = 0, pause_s: float = 0,
 ) -> list[Sender]:  # fmt: skip
     """So many to each address, begun; no two send the same batch, nor do those of two parts."""
     sends = [by_http(http[0]) for _ in range(http[1])] + [by_grpc(grpc[0]) for _ in range(grpc[1])]
-    made = [Sender(send, batches, (part * 256 + place + 1) << 40, count) for place, send in enumerate(sends)]
+    made = [
+        Sender(send, batches, (part * 256 + place + 1) << 40, count, pause_s=pause_s)
+        for place, send in enumerate(sends)
+    ]
     for one in made:
         one.start()
     return made

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["outage"]
 
-GROWTH_MB = 250.0
-"""Of its own memory between before and the end of the outage: what a hundred MB of buffers and a busy database take."""
+FLAT_MB = 100.0
+"""Between the first and the second half of the outage. Before, the database's own buffers fill, outage or not."""
 
 
 def outage(folder: Path, *, spans: int = 1_000_000, connections: int = 4) -> str:
@@ -42,7 +42,9 @@ def _outage(folder: Path, start: Start, spans: int, connections: int) -> str:
             warm = _load(running, batches, 0, max(spans // 10, 10_000), connections)
             until(lambda: _status(running)["waiting_records"] == 0, 120)
             before = watch.reading()
+        away_began = time.monotonic()
         away = _load(running, batches, 1, spans, connections)
+        away_between = (away_began, time.monotonic())
         during, lag = watch.reading(), _status(running)
         told = re.search(r"exporter_lag\S*\{[^}]*\} (\S+)", running.client.get("/metrics").text)
         assert told is not None
@@ -54,7 +56,7 @@ def _outage(folder: Path, start: Start, spans: int, connections: int) -> str:
             caught_s = time.monotonic() - began
             after = watch.reading()
     finally:
-        peak = watch.end()
+        watch.end()
     status = _status(running)
     assert status["skipped_records"] == 0, status
     acked = [number for one in warm + away for number in one.taken]
@@ -62,13 +64,15 @@ def _outage(folder: Path, start: Start, spans: int, connections: int) -> str:
     assert not lost, f"{len(lost)} of {len(acked)} batches did not come"
     stored, twice = missing(running, batches, acked)
     assert (stored, twice) == ([], 0)
-    assert peak.own - before.own < GROWTH_MB, f"memory grew from {before} to {peak}"
+    quarters = watch.quarters(*away_between)
+    grown = max(quarters[2:]) - max(quarters[:2])
+    assert grown < FLAT_MB, f"memory grows: {quarters} MB in the quarters of the outage"
     assert running.stop() == 0
     waits = [_p99(of) for of in (warm, away)]
     return (
         f"{spans:,} spans taken with the backend away ({lag['waiting_bytes'] / 1e6:,.0f} MB waiting): all of "
         f"{len(acked) * batches.spans:,} came ({backend.spans_twice:,} twice), caught up in {caught_s:.0f} s; "
-        f"memory {before} before, {during} at its end, {after} after, {peak} highest; "
+        f"memory {before} before, {quarters} MB in its quarters, {during} at its end, {after} after; "
         f"p99 of sending {waits[0]:.0f} ms before, {waits[1]:.0f} ms during; {load_average()}"
     )
 
@@ -78,25 +82,31 @@ class _Watch:
 
     def __init__(self, running: Collector) -> None:
         self._pid = running.process.pid
-        self._highest = Memory(0, 0)
+        self._readings: list[tuple[float, float]] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def reading(self) -> Memory:
         found = memory(self._pid)
-        self._highest = max(self._highest, found)
+        self._readings.append((time.monotonic(), found.own))
         return found
+
+    def quarters(self, begin: float, end: float) -> list[int]:
+        """The highest MB of its own in each quarter of that time."""
+        length = (end - begin) / 4
+        return [
+            round(max(own for at, own in self._readings if 0 <= at - begin - number * length <= length))
+            for number in range(4)
+        ]
 
     def _run(self) -> None:
         while not self._over.wait(0.5):
             self.reading()
 
-    def end(self) -> Memory:
-        """The highest that there was."""
+    def end(self) -> None:
         self._over.set()
         self._thread.join()
-        return self._highest
 
 
 def _load(running: Collector, batches: Batches, part: int, spans: int, connections: int) -> list[Sender]:

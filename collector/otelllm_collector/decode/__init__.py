@@ -17,6 +17,7 @@ from ..rows import Batch
 __path__ = compiled_first(__path__, "decode")
 
 from .logs import read_logs
+from .mending import without_unreadable
 from .metrics import read_metrics
 from .spans import read_spans
 from .values import to_json
@@ -48,10 +49,25 @@ def _decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project:
             batch = Batch(project=project)
         else:
             return batch
+        body = _mended(body, batch)
     request = parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse)
     request.DiscardUnknownFields()
     read_spans(request.SerializeToString(), batch, now_ns)
     return batch
+
+
+def _mended(body: bytes, batch: Batch) -> bytes:
+    """The body without the spans that are no protobuf, counted; as it is where that saves nothing."""
+    try:
+        mended, unreadable = without_unreadable(body)
+        spans = parse(REQUESTS["traces"], mended, is_json=False, refuse=batch.refuse).resource_spans
+    except (ValueError, IndexError, Undecodable):  # broken around the spans
+        return body
+    if not unreadable or not any(scope.spans for of_resource in spans for scope in of_resource.scope_spans):
+        return body
+    for _ in range(unreadable):
+        batch.refuse("the span is no protobuf, or nested too deep")
+    return mended
 
 
 def as_protobuf(signal: Signal, body: bytes) -> bytes:

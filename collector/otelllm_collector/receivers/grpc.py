@@ -7,7 +7,6 @@ limit in every version of grpcio, and works beside the event loop.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from ..decode import Signal
 from ..decode.wire import RESPONSES
 from ..rows import Batch
 from .intake import Arrival, Hold, Intake, Refused, Why, refusals
+from .readers import Readers
 
 __all__ = ["OtlpGrpc"]
 
@@ -67,7 +67,7 @@ class OtlpGrpc:
 
     def __init__(self, intake: Intake, auth: Auth, *, message_limit: int, timeout_s: float) -> None:
         self._intake, self._auth, self._limit, self._timeout_s = intake, auth, message_limit, timeout_s
-        self._readers = asyncio.Semaphore(READERS)
+        self._readers = Readers(READERS)
         self._server = grpc.aio.server(
             options=[
                 *_OPTIONS,
@@ -141,7 +141,7 @@ class OtlpGrpc:
     async def _read(self, context: Context, hold: Hold) -> bytes:
         self._intake.check()
         try:
-            async with asyncio.timeout(self._timeout_s), self._readers:
+            async with self._readers.turn(str(context.peer()), self._timeout_s):
                 message = await context.read()
         except TimeoutError as error:
             raise Refused("slow", f"the message did not come within {self._timeout_s:g} s; make it smaller") from error
