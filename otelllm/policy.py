@@ -69,8 +69,8 @@ class Policy:
     service: Service | None = None
     state: Counters = field(default_factory=Counters)
     path: Path | None = None
-    said: frozenset[str] = frozenset()
-    """The sections that it has."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """Its sections, as they were written."""
     version: str = ""
     """A short hash of what it says: the same rules have the same version, however they are written."""
 
@@ -87,10 +87,10 @@ class Policy:
         """This policy, and what `served` says where this one does not; the kill switches of both."""
         if served is None:
             return self
-        own = {name: getattr(self, name) for name in self.said - {"kill", "service"}}
+        own = {name: getattr(self, name) for name in self.said.keys() - {"kill", "service"}}
         return replace(
             served, **own, kill=self.kill + served.kill, service=self.service, path=self.path,
-            said=self.said | served.said, version=_version([self.version, served.version]),
+            said={**served.said, **self.said}, version=_version([self.version, served.version]),
         )  # fmt: skip
 
 
@@ -181,7 +181,7 @@ def _policy(keys: Mapping[str, Any]) -> Policy:
         if name not in SECTIONS:
             values.unknown((name,), name, (*SECTIONS, *LATER), "section")
     read = {name: SECTIONS[name](said) for name, said in keys.items()}
-    return Policy(**read, said=frozenset(keys), version=_version(keys))
+    return Policy(**read, said=dict(keys), version=_version(keys))
 
 
 def _version(said: object) -> str:

@@ -27,7 +27,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "aiming": 4, "connection": 5, "taps": 4, "emit": 4, "interrupting": 4, "generators": 5, "processes": 4,
         "flow": 6, "runs": 5, "model_calls": 5, "evaluation": 5, "openai_format": 5, "enforce": 5,
         "begun": 7, "method_runs": 6, "observed": 6, "policy": 6, "providers": 6,
-        "calls": 8, "policy_service": 7, "policy_switches": 7, "decorators": 7, "enforcement": 7,
+        "calls": 8, "policy_service": 7, "policy_switches": 7, "policy_words": 7, "decorators": 7, "enforcement": 7,
         "local_models": 7, "vector_stores": 7,
         "frameworks": 9, "patch": 9,
         "setup": 10,

@@ -1,4 +1,4 @@
-"""`otelllm policy`: `check` says whether a file can be used, `push` and `show` are of the one a collector gives out."""
+"""`otelllm policy`: `check` explains a file; `push`, `show` and `history` are of the one that a collector gives out."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from ._table import render
 if TYPE_CHECKING:
     import argparse
 
+    from ..call import Call
     from ..policy import Policy
     from ._options import Subparsers
+
+
+_DESCRIBES = ("provider", "model", "operation", "tier", "user", "session", "feature", "priority", "key")
 
 
 def add(subparsers: Subparsers) -> None:
@@ -32,6 +36,9 @@ def add(subparsers: Subparsers) -> None:
     checking = actions.add_parser("check", help="say whether a policy file can be used")
     checking.add_argument(
         "file", metavar="FILE", nargs="?", default="otelllm.toml", help="otelllm.toml where not given"
+    )
+    checking.add_argument(
+        "--call", metavar="KEY=VALUE", action="append", help="show which rules such a call meets: --call model=gpt-4o"
     )
     checking.set_defaults(run=run)
     pushing = actions.add_parser("push", help="put a policy file in force for all who ask the collector for it")
@@ -53,11 +60,36 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Name the first thing in the file that can't be used; if there is none, what the file says."""
+    """Name the first thing in the file that can't be used; if there is none, what the file says, rule by rule."""
+    from ..policy_words import explain, met  # noqa: PLC0415  the rules' code is wanted by this command only
+
     policy = _load(args.file)
-    content = policy.capture.content or "left to the app"
-    print(f"{args.file} can be used: version {policy.version}, content {content}, kill switches {len(policy.kill)}")
+    print(f"{args.file} can be used: version {policy.version}")
+    print("\n".join(f"  {line}" for line in explain(policy)) or "  it says nothing: every call passes")
+    if args.call:
+        found = met(policy, _call(args.call))
+        print(f"a call with {', '.join(args.call)} meets")
+        print("\n".join(f"  {line}" for line in found) or "  no rule")
     return 0
+
+
+def _call(said: list[str]) -> Call:
+    """The call that --call describes, KEY=VALUE each."""
+    from ..call import Call, Request, Scope  # noqa: PLC0415
+
+    told: dict[str, str] = {}
+    for one in said:
+        key, equals, value = one.partition("=")
+        if not equals or (key not in _DESCRIBES and not key.startswith("tag.")):
+            raise Failure(f"--call {one!r} describes no call; write KEY=VALUE with {', '.join(_DESCRIBES)} or tag.NAME")
+        told[key] = value
+    tags = {key[4:]: value for key, value in told.items() if key.startswith("tag.")}
+    scope = Scope(
+        user=told.get("user"), session=told.get("session"), feature=told.get("feature"),
+        priority=told.get("priority"), tags=tags,
+    )  # fmt: skip
+    request = Request(model=told.get("model"), tier=told.get("tier"))
+    return Call(told.get("provider", ""), told.get("operation", "chat"), request, scope, key=told.get("key"))
 
 
 def _load(file: str) -> Policy:

@@ -354,7 +354,19 @@ def test_a_policy_is_told_or_its_first_mistake_is_named(tmp_path: Path) -> None:
     bad.write_text('[capture]\ncontent = "everything"\n')
     told, refused = otelllm("policy", "check", str(good)), otelllm("policy", "check", str(bad))
     assert told.returncode == 0, told.stderr
-    assert re.fullmatch(r".*good.toml can be used: version \w+, content full, kill switches 1\n", told.stdout)
+    lines = told.stdout.splitlines()
+    assert re.fullmatch(r".*good.toml can be used: version \w+", lines[0])
+    assert lines[1:] == [
+        "  capture: content is full",
+        "  kill: 'kill 1': calls with feature support are refused with KillSwitchOn",
+    ]
+    asked = otelllm("policy", "check", str(good), "--call", "feature=support", "--call", "tag.tenant=acme")
+    assert asked.stdout.splitlines()[3:] == [
+        "a call with feature=support, tag.tenant=acme meets",
+        "  kill: 'kill 1' (enforce), meant for feature=support",
+    ]
+    nonsense = otelllm("policy", "check", str(good), "--call", "colour=red")
+    assert (nonsense.returncode, "--call 'colour=red' describes no call" in nonsense.stderr) == (1, True)
     assert refused.returncode == 1
     assert f"otelllm: {bad}:2: " in refused.stderr
     assert "'everything'" in refused.stderr

@@ -1,0 +1,180 @@
+"""A policy in words: what each rule does, and which rules a given call would meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from .attempt import AS_ASKED
+from .call import Call
+from .enforce.counting import Counting
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from .enforce.kill_switch import KillRule
+    from .enforce.outputs import Output
+    from .enforce.routing import Route
+
+__all__ = ["explain", "met"]
+
+Rule = Mapping[str, Any]
+
+
+def explain(policy: Policy) -> list[str]:
+    """A sentence for each rule, in the order in which a call meets them."""
+    said = policy.said
+    return [line for section, words in _WORDS.items() if section in said for line in words(said[section])]
+
+
+def met(policy: Policy, call: Call) -> list[str]:
+    """The rules that speak of `call`, in the order in which it meets them, each with its mode and scope."""
+    found: list[str] = []
+    plain = (("kill", policy.kill), ("routes", policy.routes), ("outputs", policy.outputs))
+    for section, rules in plain:
+        found += [
+            f"{section}: {rule.name!r} ({rule.mode}), meant for {rule.scope}"
+            for rule in cast("tuple[KillRule | Route | Output, ...]", rules)
+            if rule.mode != "off" and rule.applies(call)
+        ]
+    counting: tuple[Counting, ...] = (*policy.limits, *policy.budgets)
+    for counted in counting:
+        if counted.mode != "off" and counted.applies(call, AS_ASKED):
+            scope = counted.scope(call, AS_ASKED)
+            found.append(f"{counted.stage}: {counted.name!r} ({counted.mode}), counted for {scope}")
+    return found
+
+
+def _head(rule: Rule, section: str, number: int) -> str:
+    mode = rule.get("mode", "enforce")
+    name = rule.get("name", f"{section} {number + 1}")
+    return f"{section}: {name!r}" + ("" if mode == "enforce" else f" ({mode}: {_MODES[mode]})")
+
+
+_MODES = {"off": "not asked", "shadow": "only recorded"}
+
+
+def _when(rule: Rule) -> str:
+    conditions = rule.get("when", {})
+    if not conditions:
+        return "all calls"
+    flat = [(f"tag.{name}", one) for name, one in conditions.get("tag", {}).items()] if "tag" in conditions else []
+    flat += [(key, one) for key, one in conditions.items() if key != "tag"]
+    return "calls with " + ", ".join(f"{key} {_either(one)}" for key, one in flat)
+
+
+def _either(value: Any) -> str:
+    if isinstance(value, float) and 0 <= value <= 1:
+        return f"{value:.0%} (sticky by user)"
+    return " or ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _scope(rule: Rule) -> str:
+    scope = rule.get("scope", "all")
+    if isinstance(scope, list | tuple):
+        return f"each combination of {', '.join(scope)}"
+    if scope == "all":
+        return "everybody together"
+    return (
+        f"each value of the tag {scope[4:]}"
+        if scope.startswith("tag:")
+        else (f"{scope} together" if ":" in scope else f"each {scope}")
+    )
+
+
+def _capture(section: Rule) -> Iterator[str]:
+    yield f"capture: content is {section.get('content', 'left to the app')}"
+
+
+def _kill(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        answer = rule.get("answer")
+        does = f"get the answer {answer!r}" if answer is not None else "are refused with KillSwitchOn"
+        yield f"{_head(rule, 'kill', number)}: {_when(rule)} {does}"
+
+
+def _routes(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        if "model" in rule:
+            does = f"go to {rule['model']}"
+        else:
+            does = f"are also asked of {rule['shadow_to']}, unseen ({rule.get('share', 1.0):.4g} of them)"
+        yield f"{_head(rule, 'routes', number)}: {_when(rule)} {does}"
+
+
+def _outputs(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        says = []
+        if "default_max_tokens" in rule:
+            says.append(f"{rule['default_max_tokens']} tokens where the app says nothing")
+        if "max_max_tokens" in rule:
+            says.append(f"{rule['max_max_tokens']} tokens at most")
+        yield f"{_head(rule, 'outputs', number)}: answers to {_when(rule)} have {', '.join(says)}"
+
+
+_UNITS = {
+    "requests_per_minute": "requests a minute", "input_tokens_per_minute": "input tokens a minute",
+    "output_tokens_per_minute": "output tokens a minute", "tokens_per_day": "tokens a day",
+    "concurrent": "calls at once",
+}  # fmt: skip
+
+
+def _limits(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        caps = ", ".join(f"{rule[key]:,} {unit}" for key, unit in _UNITS.items() if key in rule)
+        full = rule.get("when_full", "queue")
+        if full == "queue":
+            then = f"what finds no room waits up to {rule.get('max_wait', '20s')}"
+        elif full == "reject":
+            then = "what finds no room is refused with RateLimited"
+        else:
+            then = f"what finds no room goes to {full.removeprefix('route:')}"
+        by = "an upper bound, never above" if rule.get("estimate") == "strict" else "an estimate, settled afterwards"
+        yield f"{_head(rule, 'limits', number)}: {_when(rule)}: {caps} for {_scope(rule)}; {then} (counted by {by})"
+
+
+def _budgets(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        cap = f"${rule['usd']:,}" if "usd" in rule else f"{rule['tokens']:,} tokens"
+        steps = ", ".join(f"{share}: {does}" for share, does in rule.get("at", {"100%": "block"}).items())
+        zone = "" if str(rule["per"]).startswith("rolling") else f" ({rule.get('timezone', 'UTC')})"
+        unknown = "refused" if rule.get("on_unknown_price") == "block" else "let pass"
+        yield (
+            f"{_head(rule, 'budgets', number)}: {_when(rule)}: {cap} per {rule['per']}{zone} for {_scope(rule)};"
+            f" {steps}; calls of unknown price are {unknown}"
+        )
+
+
+def _state(section: Rule) -> Iterator[str]:
+    url = section.get("url", "sqlite:")
+    if url.startswith("sqlite"):
+        where = "a file shared by all processes of this user and service on this host"
+    elif url.startswith("memory"):
+        where = "each process on its own: every cap holds once a process"
+    else:
+        where = "a server shared by all hosts"
+    fail = "refused" if section.get("fail") == "closed" else "let pass"
+    yield f"state: counters are in {url}, {where}; calls are {fail} while it is away"
+
+
+def _service(section: Rule) -> Iterator[str]:
+    yield f"service: what {section['url']} says is added, where this file says nothing; kill switches of both count"
+
+
+def _plainly(name: str) -> Any:
+    """Sections whose keys say what they do."""
+
+    def words(section: Any) -> Iterator[str]:
+        for number, rule in enumerate(section if isinstance(section, list | tuple) else [section]):
+            told = ", ".join(f"{key} {_either(value)}" for key, value in rule.items() if key not in {"name", "mode"})
+            head = _head(rule, name, number) if isinstance(section, list | tuple) else name
+            yield f"{head}: {told}"
+
+    return words
+
+
+_WORDS: dict[str, Any] = {
+    "capture": _capture, "service": _service, "kill": _kill, "routes": _routes, "outputs": _outputs,
+    "cache": _plainly("cache"), "state": _state, "limits": _limits, "queue": _plainly("queue"), "budgets": _budgets,
+    "retries": _plainly("retries"), "keys": _plainly("keys"), "endpoints": _plainly("endpoints"),
+    "fallbacks": _plainly("fallbacks"),
+}  # fmt: skip
