@@ -1,0 +1,60 @@
+"""An answer as it can be given again: the provider's bytes, and what is needed to make the SDK's object of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+__all__ = ["Recorded", "packed", "unpacked"]
+
+FORM = b"otelllm1"
+"""How a record begins. Bump it when an older reader would misread a newer one: what it can't read is no hit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Immutable, so that nothing which the app does to one answer reaches the next."""
+
+    kind: Literal["whole", "stream"]
+    body: bytes
+    """The provider's JSON, or its stream of events."""
+    type: str = ""
+    """`module:Class` of a whole answer that its own class reads back exactly; empty where only the SDK's way of reading
+    a response gives it again.
+    """
+    cuts: tuple[int, ...] = ()
+    """Where the pieces of a stream ended, as they came."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    """How long the provider took."""
+    at: float = 0.0
+    """When it came, in seconds since the epoch."""
+    span: str = ""
+    """The id of the span of the call that it answered."""
+
+    def pieces(self) -> list[bytes]:
+        """The stream as it came, piece by piece."""
+        ends = (*self.cuts, len(self.body))
+        return [self.body[start:end] for start, end in zip((0, *self.cuts), ends, strict=True) if end > start]
+
+
+def packed(recorded: Recorded) -> bytes:
+    """Its bytes: a line of JSON, and the body. Never a pickle: others may write to where it is kept."""
+    it = recorded
+    head = [it.kind, it.type, it.cuts, dict(it.headers), it.seconds, it.at, it.span]
+    return b"%b%b\n%b" % (FORM, orjson.dumps(head), it.body)
+
+
+def unpacked(record: bytes) -> Recorded | None:
+    """What was packed; None for anything else."""
+    head, newline, body = record.partition(b"\n")
+    if not newline or not head.startswith(FORM):
+        return None
+    try:
+        kind, type_, cuts, headers, seconds, at, span = orjson.loads(head[len(FORM) :])
+        return Recorded(kind, body, type_, tuple(cuts), headers, seconds, at, span)
+    except (ValueError, TypeError):
+        return None
