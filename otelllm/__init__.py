@@ -52,6 +52,8 @@ _WHEN_USED = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "cache":
+        return import_module(f"{__name__}.cache")
     module = _WHEN_USED.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from . import semconv
-from .call import NOBODY, Call, Cost, Part, Timing, Usage, Value
+from .call import NOBODY, CacheOutcome, Call, Cost, Part, Timing, Usage, Value
 from .errors import Blocked
 
 __all__ = ["USAGE_NAMES", "attributes", "documents_of", "error_type_of", "metric_attributes", "start_attributes"]
@@ -154,6 +154,8 @@ def _enforced(found: dict[str, Value], call: Call) -> None:
         found[semconv.VERDICT] = call.verdict
     if call.decisions and call.policy_version:
         found[semconv.POLICY_VERSION] = call.policy_version
+    if call.cache is not None:
+        _cache(found, call.cache)
     if not call.attempts:
         return
     found[semconv.ATTEMPTS] = len(call.attempts)
@@ -163,6 +165,17 @@ def _enforced(found: dict[str, Value], call: Call) -> None:
         found[semconv.FALLBACK_FROM] = call.fallback_from
     if waited_s := sum(attempt.waited_s for attempt in call.attempts):
         found[semconv.WAITED] = waited_s
+
+
+def _cache(found: dict[str, Value], cache: CacheOutcome) -> None:
+    found[semconv.CACHE_OUTCOME] = cache.outcome
+    found[semconv.CACHE_KIND] = cache.kind
+    if cache.age_s is not None:
+        found[semconv.CACHE_AGE] = cache.age_s
+    if cache.saved_usd is not None:
+        found[semconv.CACHE_SAVED_USD] = cache.saved_usd
+    if cache.saved_s is not None:
+        found[semconv.CACHE_SAVED_SECONDS] = cache.saved_s
 
 
 def documents_of(call: Call) -> list[Part]:

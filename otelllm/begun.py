@@ -23,7 +23,7 @@ from .hosts import key_hash
 from .http_answers import ASKED_BY
 from .safely import safely
 from .scope import current
-from .spec import Provider, Selected
+from .spec import Method, Provider, Selected
 from .stages import Asked, Stages
 from .steps import Send, adrive, drive
 
@@ -45,7 +45,13 @@ class Begun:
     __slots__ = ("_args", "_asked", "_asking", "_original", "_record", "_settings", "call")
 
     def __init__(
-        self, settings: Settings, provider: Provider, selected: Selected, original: Callable[..., Any], instance: Any
+        self,
+        settings: Settings,
+        provider: Provider,
+        method: Method,
+        selected: Selected,
+        original: Callable[..., Any],
+        instance: Any,
     ) -> None:
         surface, kwargs = selected.surface, selected.kwargs
         request = surface.read_request(kwargs)
@@ -61,7 +67,7 @@ class Begun:
         self.call.key = key_hash(secret) if secret else None
         self._record = Record(settings.emitter, self.call)
         self._settings, self._original = settings, original
-        self._asked = Asked(provider, surface, selected.instance or instance, kwargs)
+        self._asked = Asked(provider, surface, selected.instance or instance, kwargs, method)
         self._args = None if selected.args is None else selected.args(self.call.reading)
         self._asking: Mapping[str, Any] = {}
         if settings.asks_usage and request.stream and hasattr(provider, "asking_usage"):
@@ -79,8 +85,8 @@ class Begun:
 
     def _twin(self, target: Target) -> Begun:
         """The same call once more, on nobody's behalf: its cost is no user's."""
-        provider, surface, instance, kwargs = self._asked
-        twin = Begun(self._settings, provider, Selected(surface, kwargs), self._original, instance)
+        provider, surface, instance, kwargs, method = self._asked
+        twin = Begun(self._settings, provider, method, Selected(surface, kwargs), self._original, instance)
         call = twin.call
         call.scope, call.request.user = replace(call.scope, user=None, session=None), None
         call.request.attributes[semconv.SHADOW] = True
@@ -114,6 +120,8 @@ class Begun:
         instance = self._asked.instance
         if step.answer is not None:
             return self._dressed(step.answer), kwargs
+        if step.stored is not None:
+            return step.stored.instance, kwargs
         if step.target is not None:
             instance, kwargs = aimed(self._asked, kwargs, step.target)
         if self._asking:
@@ -121,7 +129,7 @@ class Begun:
         return instance, self._propagated(kwargs) if self._settings.propagates else kwargs
 
     def _dressed(self, answer: str) -> Any:
-        provider, surface, instance, _ = self._asked
+        provider, surface, instance, *_ = self._asked
         dressed = provider.dress(instance, surface, self.call.request, answer)
         if dressed is None:
             rule = self.call.decisions[-1].rule if self.call.decisions else ""
@@ -161,6 +169,8 @@ class Begun:
         """The provider's own method, with our span as the current one, and only for that long."""
         if step.is_beside and step.target is not None:
             return self._beside(step.target, args, kwargs)
+        if step.stored is not None and step.stored.result is not None:
+            return step.stored.result
         token = attach(self._context())
         try:
             instance, kwargs = self._ready(step, kwargs)
@@ -172,6 +182,8 @@ class Begun:
         """The same, awaited."""
         if step.is_beside and step.target is not None:
             return self._abeside(step.target, args, kwargs)
+        if step.stored is not None and step.stored.result is not None:
+            return step.stored.result
         token = attach(self._context())
         try:
             instance, kwargs = self._ready(step, kwargs)

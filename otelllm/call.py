@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 from .attempt import Attempt
 
 __all__ = [
     "NOBODY",
+    "CacheOutcome",
     "Call",
     "Cost",
     "Decision",
@@ -22,6 +23,7 @@ __all__ = [
     "Reading",
     "Request",
     "Scope",
+    "Tape",
     "Timing",
     "Usage",
     "Value",
@@ -104,6 +106,8 @@ class Scope:
     """Content: kept only where content is captured."""
     tags: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    cache: bool | None = None
+    """Whether answers may come out of a cache, where the app says so; None leaves it to the policy."""
 
 
 NOBODY = Scope()
@@ -258,6 +262,35 @@ class Decision:
 
 
 @dataclass(slots=True)
+class CacheOutcome:
+    """What a response cache did for a call."""
+
+    outcome: Literal["hit", "miss", "skipped", "stored"]
+    """skipped: this call is not for the cache; stored: a miss whose answer is kept."""
+    kind: str = "exact"
+    age_s: float | None = None
+    """Of a hit; likewise what it saved."""
+    saved_usd: float | None = None
+    saved_s: float | None = None
+
+
+class Tape(Protocol):
+    """Keeps a call's answer as it comes."""
+
+    takes_pieces: bool
+    """Whether the bytes of a stream's body are wanted."""
+
+    awaits: bool
+    """Whether the app is asking for the next bytes right now."""
+
+    def received(self, received: Any) -> None:
+        """The provider's method has returned: `spec.Received`."""
+
+    def piece(self, piece: bytes) -> None:
+        """The next bytes of a stream's body, before the SDK reads them."""
+
+
+@dataclass(slots=True)
 class Call:
     """One model call, from the app's arguments to its end."""
 
@@ -290,6 +323,10 @@ class Call:
     """Called with the headers of each answer, an error's too. MUST not block."""
     on_end: list[Callable[[Call], None]] = field(default_factory=list)
     """Called once the call is priced, before its span is written. MUST not block."""
+    tape: Tape | None = None
+    """Only where the answer may be kept."""
+    cache: CacheOutcome | None = None
+    """None where no cache was asked."""
     error: BaseException | None = None
     ending: Ending | None = None
     """Only for streams."""

@@ -105,7 +105,7 @@ class Calls:
         kwargs: Mapping[str, Any],
     ) -> Begun | None:
         selected = self._select(method, instance, args, kwargs)
-        return None if selected is None else self._open(provider, selected, send, instance)
+        return None if selected is None else self._open(provider, method, selected, send, instance)
 
     def _select(
         self, method: Method, instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -121,6 +121,7 @@ class Calls:
     def _open(
         self,
         provider: Provider,
+        method: Method,
         selected: Selected,
         send: Callable[..., Any],
         instance: Any,
@@ -129,7 +130,7 @@ class Calls:
         token = None if context is None else attach(context)
         try:
             with safely("beginning a call"):
-                return Begun(self, provider, selected, send, instance)
+                return Begun(self, provider, method, selected, send, instance)
             return None
         finally:
             if token is not None:
@@ -200,7 +201,7 @@ class Calls:
                 selected = self._select(method, self_, args, kwargs)
                 if selected is not None and selected.lazy:
                     return self._lazily(provider, method, selected, original, self_, args, kwargs)
-                begun = None if selected is None else self._open(provider, selected, original, self_)
+                begun = None if selected is None else self._open(provider, method, selected, original, self_)
                 if begun is None:
                     return original(self_, *args, **kwargs)
                 return begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs)))
@@ -211,7 +212,7 @@ class Calls:
             selected = self._select(method, instance, args, kwargs)
             if selected is not None and selected.lazy:
                 return self._lazily(provider, method, selected, original, instance, args, kwargs)
-            begun = None if selected is None else self._open(provider, selected, original, instance)
+            begun = None if selected is None else self._open(provider, method, selected, original, instance)
             if begun is None:
                 return await original(instance, *args, **kwargs)
             return await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs))
@@ -251,13 +252,13 @@ class Calls:
         context = get_current()
 
         def generator() -> Any:
-            begun = self._open(provider, selected, original, instance, context)
+            begun = self._open(provider, method, selected, original, instance, context)
             if begun is None:
                 return (yield from original(instance, *args, **kwargs))
             return (yield from begun.led(drive(begun.steps(), lambda step: begun.send(step, args, kwargs))))
 
         async def sent() -> Any:
-            begun = self._open(provider, selected, original, instance, context)
+            begun = self._open(provider, method, selected, original, instance, context)
             if begun is None:
                 return await original(instance, *args, **kwargs)
             return begun.led(await adrive(begun.steps(), lambda step: begun.asend(step, args, kwargs)))

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from .bodies import Body
+from .call import Tape
 from .endings import is_unawaited
 from .errors import Blocked
 from .relay import Relay
@@ -104,12 +105,54 @@ def _stop(relay: Relay, body: Body, error: BaseException) -> Blocked | None:
     return relay.stop(error)
 
 
+class _Taped:
+    """The bytes of a body on their way to the SDK, noted on a tape."""
+
+    __slots__ = ("_pieces", "_tape")
+
+    def __init__(self, pieces: Any, tape: Tape) -> None:
+        self._pieces, self._tape = pieces, tape
+
+    def __iter__(self) -> _Taped:
+        return self
+
+    def __aiter__(self) -> _Taped:
+        return self
+
+    def __next__(self) -> bytes:
+        self._tape.awaits = True
+        piece: bytes = next(self._pieces)
+        self._note(piece)
+        return piece
+
+    async def __anext__(self) -> bytes:
+        self._tape.awaits = True
+        piece: bytes = await self._pieces.__anext__()
+        self._note(piece)
+        return piece
+
+    def _note(self, piece: bytes) -> None:
+        with safely("recording an answer"):
+            self._tape.piece(piece)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pieces, name)
+
+
 def _seen(response: Any, pieces: Any) -> Any:
-    """`pieces`, as they come; through a tap where nothing else sees this body."""
+    """`pieces`, as they come; through a tap where nothing else sees this body, and over the tape where there is one."""
     with safely("reading a raw view"):
         relay = relay_of(response)
-        if relay is None or relay.tapped or not relay.is_open or "_content" in response.__dict__:
-            return pieces
+        tape = relay.call.tape if relay is not None else None
+        if relay is not None and not relay.tapped and relay.is_open and "_content" not in response.__dict__:
+            pieces = _tapped(relay, response, pieces)
+        if tape is not None and tape.takes_pieces:
+            pieces = _Taped(pieces, tape)
+    return pieces
+
+
+def _tapped(relay: Relay, response: Any, pieces: Any) -> Any:
+    with safely("tapping a raw view"):
         takes_bytes = getattr(relay.surface, "takes_bytes", False)
         body = Body(response.headers.get("content-type") or "", takes_bytes=takes_bytes)
         relay.watched, relay.tapped = True, body.is_events

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from .enforce.admission import Admission
+from .enforce.cache import places
+from .enforce.cache.exact import ExactCache
 from .enforce.counting import Counting
 from .enforce.kill_switch import KillSwitch
 from .enforce.outputs import Outputs
@@ -13,7 +16,7 @@ from .enforce.queue import Queue
 from .enforce.routing import Routing
 from .enforce.sizes import Sizes
 from .policy import Policy
-from .stages import Stages
+from .stages import LookUp, Stages
 from .state.opening import open_state
 from .state.spec import State
 
@@ -36,6 +39,7 @@ class Enforcement:
         return Stages(
             resolve=(switch,) if switch.rules else (),
             plan=_plan(policy, routing),
+            look_up=tuple(_caches(policy)),
             admit=self._admission(policy),
             beside=routing.beside if routing.asks_beside else None,
             gate=switch.gate if switch.has_tools else None,
@@ -63,6 +67,7 @@ class Enforcement:
         """Let go of files and connections."""
         for state in self._states.values():
             state.close()
+        places.close_all()
 
 
 def _plan(policy: Policy, routing: Routing) -> Planning | None:
@@ -72,3 +77,9 @@ def _plan(policy: Policy, routing: Routing) -> Planning | None:
     if policy.outputs:
         steer.append(Outputs(policy.outputs).limit)
     return Planning(steer) if steer else None
+
+
+def _caches(policy: Policy) -> Iterator[LookUp]:
+    rule = policy.cache
+    if rule is not None and rule.mode != "off":
+        yield ExactCache(rule, places.opened(rule.where, rule.max_bytes), policy.shape)

@@ -126,6 +126,9 @@ def _receive(call: Call, asked: Asked, end: End, received: Received) -> bool:
     """Read what came back; whether a relay ends the call later."""
     provider, surface = asked.provider, asked.surface
     _read_headers(call, asked, received.response)
+    if call.tape is not None:
+        with safely("recording an answer"):
+            call.tape.received(received)
     if received.kind == "whole":
         call.timing.ended = now()
         surface.read_response(call.reading, received.body, call.captures)

@@ -71,6 +71,9 @@ class Instruments:
         self._attempts = meter.create_counter(
             semconv.METRIC_ATTEMPTS, unit="{attempt}", description="Requests let go to a provider, by how they ended."
         )
+        self._lookups = meter.create_counter(
+            semconv.METRIC_CACHE_LOOKUPS, unit="{call}", description="Calls that a response cache was asked for."
+        )
         self._decisions = meter.create_counter(
             semconv.METRIC_DECISIONS, unit="{decision}", description="What rules of the policy decided on calls."
         )
@@ -94,7 +97,7 @@ class Instruments:
                 self._tokens.record(usage.output, of_output)
         if call.cost is not None and call.cost.usd:
             self._cost.add(call.cost.usd, spent)
-        if call.decisions or call.attempts:
+        if call.decisions or call.attempts or call.cache is not None:
             self._record_rules(call)
 
     def _record_rules(self, call: Call) -> None:
@@ -102,6 +105,8 @@ class Instruments:
         for decision in call.decisions:
             told = {name: getattr(decision, name) for name in ("stage", "rule", "mode", "outcome")}
             self._decisions.add(1, told)
+        if call.cache is not None:
+            self._lookups.add(1, {semconv.CACHE_KIND: call.cache.kind, "outcome": call.cache.outcome})
         of_provider = {semconv.PROVIDER: call.provider}
         for attempt in call.attempts:
             outcome = "ok" if attempt.failure is None else attempt.failure.kind

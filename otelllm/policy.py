@@ -16,6 +16,8 @@ import orjson
 from .capture import Mode
 from .enforce import budgets, counters, kill_switch, limits, outputs, queue, routing, values
 from .enforce.budgets import Budget
+from .enforce.cache import rule as cache_rule
+from .enforce.cache.rule import CacheRule
 from .enforce.counters import Counters
 from .enforce.kill_switch import KillRule
 from .enforce.limits import Limit
@@ -32,7 +34,7 @@ __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
 # Known to the policy file's reference, enforced by later versions. Taking them silently would let somebody believe in
 # a limit that is not there.
 LATER = (
-    "retries", "endpoints", "keys", "fallbacks", "cache",
+    "retries", "endpoints", "keys", "fallbacks",
 )  # fmt: skip
 
 
@@ -68,11 +70,18 @@ class Policy:
     budgets: tuple[Budget, ...] = ()
     service: Service | None = None
     state: Counters = field(default_factory=Counters)
+    cache: CacheRule | None = None
     path: Path | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
     """Its sections, as they were written."""
     version: str = ""
     """A short hash of what it says: the same rules have the same version, however they are written."""
+
+    @property
+    def shape(self) -> str:
+        """The version of those rules alone that change answers: where others are edited, stored answers still hold."""
+        shaping = {name: self.said[name] for name in SHAPING if name in self.said}
+        return _version(shaping) if shaping else ""
 
     def with_kill(self, text: str) -> Policy:
         """This policy and the switches of a text such as "feature:support,model:gpt-4o*" or "all" (OTELLLM_KILL)."""
@@ -211,8 +220,12 @@ def _service(value: object) -> Service:
     return Service(url)
 
 
+# Sections whose rules may make another answer of the same request.
+SHAPING = ("routes", "outputs", "guards", "structure")
+
 # What each section is read by: it becomes the field of that name in `Policy`.
 SECTIONS: dict[str, Callable[[object], Any]] = {
+    "cache": cache_rule.read,
     "capture": _capture,
     "kill": partial(values.rules, section="kill", read=kill_switch.read),
     "routes": partial(values.rules, section="routes", read=routing.read),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
-__all__ = ["Recorded", "packed", "unpacked"]
+__all__ = ["Recorded", "Revived", "packed", "unpacked"]
 
 FORM = b"otelllm1"
 """How a record begins. Bump it when an older reader would misread a newer one: what it can't read is no hit."""
@@ -28,6 +28,8 @@ class Recorded:
     cuts: tuple[int, ...] = ()
     """Where the pieces of a stream ended, as they came."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    usd: float | None = None
+    """What it cost; None where that is not known."""
     seconds: float = 0.0
     """How long the provider took."""
     at: float = 0.0
@@ -41,10 +43,19 @@ class Recorded:
         return [self.body[start:end] for start, end in zip((0, *self.cuts), ends, strict=True) if end > start]
 
 
+class Revived(NamedTuple):
+    """A recorded answer in the SDK's own terms."""
+
+    result: Any = None
+    """What the SDK's method would have returned; None where the method must be called to make it."""
+    instance: Any = None
+    """A resource whose methods give the answer, offline."""
+
+
 def packed(recorded: Recorded) -> bytes:
     """Its bytes: a line of JSON, and the body. Never a pickle: others may write to where it is kept."""
     it = recorded
-    head = [it.kind, it.type, it.cuts, dict(it.headers), it.seconds, it.at, it.span]
+    head = [it.kind, it.type, it.cuts, dict(it.headers), it.usd, it.seconds, it.at, it.span]
     return b"%b%b\n%b" % (FORM, orjson.dumps(head), it.body)
 
 
@@ -54,7 +65,7 @@ def unpacked(record: bytes) -> Recorded | None:
     if not newline or not head.startswith(FORM):
         return None
     try:
-        kind, type_, cuts, headers, seconds, at, span = orjson.loads(head[len(FORM) :])
-        return Recorded(kind, body, type_, tuple(cuts), headers, seconds, at, span)
+        kind, type_, cuts, headers, usd, seconds, at, span = orjson.loads(head[len(FORM) :])
+        return Recorded(kind, body, type_, tuple(cuts), headers, usd, seconds, at, span)
     except (ValueError, TypeError):
         return None

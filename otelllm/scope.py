@@ -23,7 +23,7 @@ def current(context: Context | None = None) -> Scope:
 
 
 @contextmanager
-def context(
+def context(  # noqa: PLR0913  all optional, all by name
     *,
     user: str | None = None,
     session: str | None = None,
@@ -33,11 +33,14 @@ def context(
     priority: str | None = None,
     tags: Mapping[str, object] | None = None,
     depends_on: Iterable[str] | None = None,
+    cache: bool | None = None,
 ) -> Iterator[None]:
     """Say on whose behalf the calls inside are made: on their spans, and what the policy's scopes go by.
 
     Contexts nest: an inner one adds to the outer one, tags key by key. `prompt` is a name, or (name, version);
-    `variables` fill it and count as content. Works around sync and async code; travels with OpenTelemetry's context,
+    `variables` fill it and count as content. `cache` asks for stored answers
+    (`[cache.exact]` of the policy) or forbids them; `depends_on` says what they go with (`otelllm.cache.invalidate`).
+    Works around sync and async code; travels with OpenTelemetry's context,
     so across tasks, and across threads where that is carried.
     """
     before = current()
@@ -54,6 +57,8 @@ def context(
         changes["tags"] = MappingProxyType(merged)
     if depends_on is not None:
         changes["depends_on"] = (*before.depends_on, *map(str, depends_on))
+    if cache is not None:
+        changes["cache"] = cache
     token = attach(set_value(_KEY, replace(before, **changes)))  # type: ignore[arg-type]  # built by name above
     try:
         yield

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from .attempt import Failure, Target
 from .call import Reading, Request
+from .recorded import Recorded, Revived
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -42,7 +43,8 @@ class Surface(Protocol):
     that it was cut at a length, and notes the same in `reading`; `limit_output(kwargs, tokens)`, which gives the
     argument that limits the answer to so many tokens, under the name that this request needs (`max_tokens` where there
     is none); `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes, and
-    streamed sounds piece by piece).
+    streamed sounds piece by piece); `left_out`, names of arguments that change nothing of the answer (see
+    enforce/cache): whose they are, or how they are filed.
     """
 
     operation: str
@@ -218,6 +220,19 @@ class Provider(Protocol):
         """A resource like `instance` that sends to `target` (its `base_url` and `key`, where it has them), once: the
         SDK's own retries are off. MUST share the app's HTTP client. May be left out, where an SDK can't.
         """
+
+    def identity(self, instance: Any) -> str | None:
+        """Whose answers this resource's client gets: a digest of its credentials, and of all its own settings that
+        could change an answer. None where it can't be told: then nothing is cached. May be left out, likewise.
+        """
+
+    def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:
+        """What to keep of an answer: a whole one; of a stream what is known before it is read, its bytes are added as
+        they come. None where it could not be given again just as it was. MUST not consume it. Comes with `identity`.
+        """
+
+    def revive(self, instance: Any, surface: Surface, kwargs: Mapping[str, Any], recorded: Recorded) -> Revived | None:
+        """What was recorded, as the SDK gives it, each time a new object; None where it can't be made any more."""
 
     def failure(self, error: BaseException) -> Failure | None:
         """How the provider refused or failed, where the SDK's exception says it in a way of its own (see failures);

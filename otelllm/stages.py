@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from .attempt import Attempt, Target
 from .call import Call
 from .errors import Blocked, KillSwitchOn
-from .spec import Provider, Surface
+from .spec import Method, Provider, Surface
 from .steps import Steps, drive
 
 __all__ = ["Admit", "Asked", "LookUp", "Plan", "Recover", "Stage", "Stages"]
@@ -25,6 +25,7 @@ class Asked(NamedTuple):
     """The SDK's resource (or client, or function) whose method was called."""
     kwargs: Mapping[str, Any]
     """The method's arguments by name. MUST not be changed: they are the app's."""
+    method: Method
 
 
 class Stage(Protocol):
@@ -48,7 +49,7 @@ class LookUp(Protocol):
     """A cache."""
 
     def __call__(self, call: Call, asked: Asked, target: Target) -> Steps[Any]:
-        """A stored answer in the shape that `Provider.revive` takes, or None.
+        """A stored answer, revived (`recorded.Revived`), or None.
 
         Where None, it MAY have put watchers on the call (`on_chunk`, `on_end`) that store the answer once it is there.
         """

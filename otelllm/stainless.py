@@ -15,6 +15,7 @@ from .fields import field, members, plain
 from .hosts import endpoint_of
 from .http_clients import http_library, is_asynchronous, is_timeout, offline
 from .spec import Endpoint, Method, Received, Surface
+from .stainless_replay import Replaying
 
 __all__ = ["Stainless", "decoded", "given", "merged", "pair", "read_error_body", "responses_of"]
 
@@ -57,7 +58,7 @@ def pair(module: str, name: str, surface: Surface, *, optional: bool = False) ->
     yield Method(f"{module}:Async{name}", surface, asynchronous=True, optional=optional)
 
 
-class Stainless:
+class Stainless(Replaying):
     """What `spec.Provider` asks for, as far as it is the same for all these SDKs: base of each one's `PROVIDER`."""
 
     package: str

@@ -33,7 +33,7 @@ class Io:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The provider's own call; or, in place of it, a static `answer` in its shape, or one that a cache had `stored`."""
+    """The provider's own call; or, in its place, a static `answer` in its shape, or one that a cache had `stored`."""
 
     answer: str | None = None
     stored: Any = None

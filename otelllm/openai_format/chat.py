@@ -18,7 +18,7 @@ from ..stainless import given, merged, read_error_body
 from .chunks import finish_choices, finish_reason, fold_choices, fold_text
 from .dialects import count_server_tools, read_breakdown, read_x_groq
 from .messages import chat_message, text_size, tool_definitions
-from .parameters import read_common
+from .parameters import LEFT_OUT, read_common
 from .usage import merge_usage, read_usage
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
@@ -49,6 +49,7 @@ def read_attributes(reading: Reading, body: Any) -> None:
 
 class Chat:
     operation = semconv.CHAT
+    left_out = LEFT_OUT
 
     def __init__(self, *, api_type: str | None = "chat_completions") -> None:
         self.api_type = api_type

@@ -18,7 +18,7 @@ from ..stainless import merged, read_error_body
 from .chat import read_attributes
 from .chunks import finish_reason
 from .messages import text_size
-from .parameters import read_common
+from .parameters import LEFT_OUT, read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["COMPLETIONS"]
@@ -26,6 +26,7 @@ __all__ = ["COMPLETIONS"]
 
 class Completions:
     operation = semconv.TEXT_COMPLETION
+    left_out = LEFT_OUT
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         kwargs = merged(kwargs)

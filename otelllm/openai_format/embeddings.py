@@ -12,7 +12,7 @@ from ..parts import as_list, text
 from ..stainless import merged, read_error_body
 from ..whole import Whole
 from .chat import read_attributes
-from .parameters import read_common
+from .parameters import LEFT_OUT, read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["EMBEDDINGS"]
@@ -20,6 +20,7 @@ __all__ = ["EMBEDDINGS"]
 
 class Embeddings(Whole):
     operation = semconv.EMBEDDINGS
+    left_out = LEFT_OUT
 
     def read_request(self, kwargs: Mapping[str, Any]) -> Request:
         kwargs = merged(kwargs)

@@ -10,7 +10,7 @@ from ..call import Request, Value
 from ..fields import plain
 from ..sampling import FLOATS, read_numbers
 
-__all__ = ["read_common"]
+__all__ = ["LEFT_OUT", "read_common"]
 
 _INTEGERS = {
     "max_tokens": semconv.REQUEST_MAX_TOKENS,
@@ -19,6 +19,11 @@ _INTEGERS = {
     "seed": semconv.REQUEST_SEED,
     "random_seed": semconv.REQUEST_SEED,
 }
+
+LEFT_OUT = frozenset(
+    {"user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"}
+)
+"""Whose a request is, and how it is filed: nothing that the model sees."""
 
 
 def read_common(kwargs: Mapping[str, Any]) -> Request:

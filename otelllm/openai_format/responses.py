@@ -17,7 +17,7 @@ from ..stainless import merged, read_error_body
 from .chat import output_type, read_attributes
 from .items import input_messages, output_parts
 from .messages import content_parts, text_size, tool_definitions
-from .parameters import read_common
+from .parameters import LEFT_OUT, read_common
 from .usage import merge_usage, read_usage
 
 __all__ = ["RESPONSES", "TERMINAL"]
@@ -41,6 +41,7 @@ _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "content_filter"
 
 class Responses:
     operation = semconv.CHAT
+    left_out = LEFT_OUT
 
     def __init__(self, *, api_type: str | None = "responses") -> None:
         self.api_type = api_type

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ..errors import BadConfig
 from .memory import Memory
+from .redis_client import SCHEMES as REDIS
 from .spec import State
 
 __all__ = ["check_url", "open_state"]
 
-SCHEMES = ("sqlite:", "memory:", "redis://", "rediss://", "valkey://", "valkeys://", "unix://")
+SCHEMES = ("sqlite:", "memory:", *REDIS)
 
 
 def check_url(url: str) -> None:

@@ -10,24 +10,20 @@ from contextlib import suppress
 from importlib.resources import files
 from os import getpid
 from random import getrandbits
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 
-from ..errors import BadConfig
 from ..steps import Steps
 from .away import Outage
 from .keeper import Keeper
+from .redis_client import redis_client, shown
 from .spec import Bucket, Claim, Lease, Refused, StateAway, Told
 from .threads import aside
 
-if TYPE_CHECKING:
-    from redis import Redis as Client
-
 __all__ = ["Redis"]
 
-TIMEOUT_S = 0.25
 ENDLESS = 1e300
 """JSON has no infinity."""
 AT_ONCE = 64
@@ -48,14 +44,14 @@ class Redis:
         self._clock = clock
         self._script = (files(__package__) / "redis.lua").read_text(encoding="utf-8")
         self._hash = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
-        self._outage = Outage(_shown(self._url))
+        self._outage = Outage(shown(self._url))
         self._keeper = Keeper(self._renew, lambda: None)
         self._begin()
 
     def _begin(self) -> None:
         self._pid = getpid()
         self._jobs: deque[Job] = deque()
-        self._client = _client(self._url)
+        self._client = redis_client(self._url, "state.url")
 
     def acquire(self, claims: Sequence[Claim], ttl_s: float, *, anyway: bool = False) -> Steps[Lease | Refused]:
         """See `State`."""
@@ -175,26 +171,6 @@ class Redis:
         return orjson.loads(answer)
 
 
-def _client(url: str) -> Client:
-    try:
-        import redis  # noqa: PLC0415  an extra; 140 ms of CPU
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.exceptions import ConnectionError as NoConnection  # noqa: PLC0415
-        from redis.retry import Retry  # noqa: PLC0415
-    except ImportError as error:
-        raise BadConfig("state.url: redis:// needs the Redis client; pip install 'otelllm[redis]'") from error
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # Once, at once: a connection kept since before the server's restart is no outage.
-            retry=Retry(NoBackoff(), 1, supported_errors=(NoConnection,)),
-        )
-    except ValueError as error:
-        raise BadConfig(f"state.url = {_shown(url)!r}: {error}") from error
-
-
 def _split(url: str) -> tuple[str, str | None]:
     """The URL for the client, and the namespace that it names for us."""
     url = "redis" + url.removeprefix("valkey") if url.startswith("valkey") else url
@@ -202,12 +178,6 @@ def _split(url: str) -> tuple[str, str | None]:
     namespace = query.pop("namespace", None)
     plain, _, _ = url.partition("?")
     return plain + (f"?{urlencode(query)}" if query else ""), namespace
-
-
-def _shown(url: str) -> str:
-    """The URL without what is secret in it."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
 
 
 def _seconds(told: float | bool | None) -> float | None:

@@ -45,7 +45,7 @@ _SORTED = _PLAIN | orjson.OPT_SORT_KEYS
 
 def request_key(
     kwargs: Mapping[str, Any],
-    head: Sequence[str | None],
+    head: Sequence[object],
     *,
     left_out: AbstractSet[str] = frozenset(),
 ) -> bytes:

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from ...errors import BadConfig
+from ...state.redis_client import SCHEMES, redis_client
+from .kept import Kept
 from .memory import Memory
-from .redis import WAIT_S, RedisServer
+from .redis import RedisServer
 from .sqlite import SqliteFile
 from .store import Store
 
-__all__ = ["check", "close_all", "in_use", "opened", "redis_client"]
+__all__ = ["check", "close_all", "in_use", "opened"]
 
 _WAYS = 'write "memory", "sqlite:PATH" or "redis://HOST:6379/0"'
 
-_stores: dict[str, Store] = {}
+ROOM = 256 << 20
+
+_kept: dict[str, Kept] = {}
 _hooked = False
 
 
 def check(where: str) -> None:
     """Raise BadConfig where this is no place, or what it needs is not installed."""
-    if where.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
-        _library()
+    if where.startswith(SCHEMES):
+        redis_client(where, "cache.exact.where")  # it connects later
     elif where != "memory" and not (where.startswith("sqlite:") and where != "sqlite:"):
         raise BadConfig(f"{where!r} is no place for answers; {_WAYS}")
 
 
-def opened(where: str, max_bytes: int) -> Store:
-    """The store at this place: the one that is open already, so that an edited policy empties no cache."""
-    store = _stores.get(where)
-    if store is None:
-        store = _stores[where] = _made(where, max_bytes)
+def opened(where: str, max_bytes: int | None = None) -> Kept:
+    """What is kept at this place: open already, maybe, so that an edited policy empties no cache."""
+    kept = _kept.get(where)
+    if kept is None:
+        kept = _kept[where] = Kept(_made(where, max_bytes or ROOM))
         _hook_forks()
-    store.max_bytes = max_bytes
-    return store
+    kept.store.max_bytes = max_bytes or kept.store.max_bytes
+    return kept
 
 
 def _made(where: str, max_bytes: int) -> Store:
@@ -45,39 +47,18 @@ def _made(where: str, max_bytes: int) -> Store:
         return Memory(max_bytes)
     if where.startswith("sqlite:"):
         return SqliteFile(Path(where.removeprefix("sqlite:")).expanduser(), max_bytes)
-    return RedisServer(redis_client(where), max_bytes)
+    return RedisServer(redis_client(where, "cache.exact.where"), max_bytes)
 
 
-def in_use() -> list[Store]:
-    """Every store that this process has opened."""
-    return list(_stores.values())
+def in_use() -> list[Kept]:
+    """Every place that this process has opened."""
+    return list(_kept.values())
 
 
 def close_all() -> None:
     """Let go of them; what was in memory is gone."""
-    while _stores:
-        _stores.popitem()[1].close()
-
-
-def redis_client(url: str) -> Any:
-    """A client that gives up soon and never tries again: its caller goes on without."""
-    library = _library()
-    for name in ("valkeys", "valkey"):
-        if library.__name__ == "redis" and url.startswith(f"{name}://"):
-            url = url.replace(name, name.replace("valkey", "redis"), 1)
-    retry = import_module(f"{library.__name__}.retry").Retry(
-        import_module(f"{library.__name__}.backoff").NoBackoff(), 0
-    )
-    return library.from_url(url, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S, retry=retry)
-
-
-def _library() -> Any:
-    for name in ("redis", "valkey"):
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    raise BadConfig('a cache in Redis needs its client: pip install "otelllm[redis]"')
+    while _kept:
+        _kept.popitem()[1].close()
 
 
 def _hook_forks() -> None:
@@ -88,5 +69,5 @@ def _hook_forks() -> None:
 
 
 def _renew() -> None:
-    for store in _stores.values():
-        store.renew()
+    for kept in _kept.values():
+        kept.renew()

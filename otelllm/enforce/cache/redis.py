@@ -13,7 +13,6 @@ from .store import Away, Found
 __all__ = ["RedisServer"]
 
 PREFIX = b"otelllm:cache:"
-WAIT_S = 0.25
 REST_S = 2.0
 """After a failure nobody waits for the server again for so long."""
 TAG_S = 30 * 86_400
@@ -21,8 +20,8 @@ TAG_S = 30 * 86_400
 
 
 class RedisServer:
-    """Its size is the server's own business (`maxmemory`, any eviction policy): a tag whose mark the server dropped gets
-    a new one, which no record has. Of the policy's `max_bytes` an eighth is the largest record that is kept.
+    """Its size is the server's own business (`maxmemory`, any eviction policy): a tag whose mark was dropped gets a
+    new one, which no record has. Of the policy's `max_bytes` an eighth is the largest record that is kept.
     """
 
     blocks = True

@@ -36,6 +36,11 @@ def _batches(module: str) -> Iterator[Method]:
         yield from pair(module, f"Batches.{name}", BATCHES)
 
 
+# What the SDK itself puts into a parsed answer.
+_PARSED_BLOCKS = {"content": {"__all__": {"parsed_output"}}}
+PARSED = {"ParsedMessage": _PARSED_BLOCKS, "ParsedBetaMessage": _PARSED_BLOCKS}
+
+
 class _Anthropic(Stainless):
     name = "anthropic"
     package = "anthropic"
@@ -50,6 +55,7 @@ class _Anthropic(Stainless):
     )
     answers = responses_of("anthropic")
     parse_hooks = ("anthropic._response:BaseAPIResponse._parse",)
+    parsed = PARSED
     request_ids = ("request-id", "x-request-id", "x-amzn-requestid", "apim-request-id")
     own_spans = ("anthropic._base_client:start_api_call_span",)
 

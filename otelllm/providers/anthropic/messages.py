@@ -27,6 +27,7 @@ _TIERS = {"standard_only": "standard"}
 
 class _Messages:
     operation = semconv.CHAT
+    left_out = frozenset({"metadata"})
 
     def __init__(self, *, is_streamed: bool) -> None:
         self._is_streamed = is_streamed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 from collections import deque
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def test_the_same_request(one: dict[str, Any], other: dict[str, Any]) -> None:
         ({"response_format": Day}, {"response_format": Night}),
         ({"input": b"a"}, {"input": b"b"}),
         ({"input": b"a"}, {"input": "a"}),
-        ({"input": datetime.date(2026, 1, 1)}, {"input": "2026-01-01"}),
+        ({"input": dt.date(2026, 1, 1)}, {"input": "2026-01-01"}),
         # A model fills in a schema's properties in their order.
         (
             {"tools": [{"properties": {"a": {}, "b": {}}}]},

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from otelllm.enforce.cache.memory import Memory
-from otelllm.enforce.cache.places import redis_client
 from otelllm.enforce.cache.redis import RedisServer
 from otelllm.enforce.cache.sqlite import SqliteFile
 from otelllm.enforce.cache.store import Away
+from otelllm.state.redis_client import redis_client
 
 if TYPE_CHECKING:
     from otelllm.enforce.cache.store import Store
@@ -51,10 +51,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterat
         elif request.param == "sqlite":
             made.append(SqliteFile(tmp_path / "folder" / "cache.db", max_bytes, clock))
         else:
-            client = redis_client(request.getfixturevalue("redis_server"))
-            if not made:
-                client.flushdb()
-            made.append(RedisServer(client, max_bytes))
+            made.append(RedisServer(redis_client(request.getfixturevalue("redis_url"), "where"), max_bytes))
         return made[-1]
 
     yield store
@@ -92,7 +89,7 @@ def test_a_record_is_gone_when_its_time_is_over(store: Store, clock: Clock) -> N
     put(store, OTHER, b"long")
     clock.now += 0.05
     if isinstance(store, RedisServer):
-        while store._client.pttl(b"otelllm:cache:" + KEY) > 0:  # the server's clock can't be set
+        while store._client.pttl(b"otelllm:cache:" + KEY) != -2:  # the server's clock can't be set
             threading.Event().wait(0.01)
     assert store.look_up(KEY, ()).record is None
     assert store.look_up(OTHER, ()).record == b"long"
@@ -296,4 +293,4 @@ def test_a_server_that_is_gone_is_asked_once_in_two_seconds(clock: Clock) -> Non
 def test_an_address_where_nobody_listens_is_away() -> None:
     """The real client's own error, within its short time-out."""
     with pytest.raises(Away, match="ConnectionError"):
-        RedisServer(redis_client("redis://127.0.0.1:1/0"), MANY).look_up(KEY, ())
+        RedisServer(redis_client("redis://127.0.0.1:1/0", "where"), MANY).look_up(KEY, ())

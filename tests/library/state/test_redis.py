@@ -9,7 +9,8 @@ import pytest
 
 from otelllm.errors import BadConfig
 from otelllm.state.opening import check_url, open_state
-from otelllm.state.redis import Redis, _shown, _split
+from otelllm.state.redis import Redis, _split
+from otelllm.state.redis_client import shown
 from otelllm.state.spec import Bucket, Claim, Lease, StateAway
 from otelllm.steps import adrive, drive
 
@@ -71,7 +72,7 @@ def test_a_server_that_hangs_or_is_gone_costs_a_quarter_of_a_second_once(tmp_pat
 
 
 def test_a_password_is_in_no_error():
-    assert _shown("redis://app:secret@db:6379/0?password=secret") == "redis://db:6379/0"
+    assert shown("redis://app:secret@db:6379/0?password=secret") == "redis://db:6379/0"
 
 
 def test_the_namespace_is_ours_and_the_rest_is_the_clients():

@@ -1,0 +1,50 @@
+"""Which answers may be given again: whole ones, that the provider finished as it should, and that did nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ...call import Call
+from ...estimate import OF_TEXT
+
+__all__ = ["does_more", "unfit"]
+
+_FINISHED = {"stop", "tool_call"}
+# A refusal that ends as if it were an answer; tools that the provider ran itself. A text that happens to hold one of
+# these is not kept either: that costs a request, not a wrong answer.
+_REFUSED = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"(?:refusal|response\.refusal)')
+_DONE = re.compile(
+    rb'"type"\s*:\s*"(?:server_tool_use|mcp_tool_use|mcp_call|mcp_approval_request|code_interpreter_call|web_search_call'
+    rb"|file_search_call|image_generation_call|shell_call|computer_call)"
+)
+_SERVER_TOOL = "server_tool."
+_LASTING = ("store", "conversation", "background")
+_ABSENT = {"Omit", "NotGiven"}
+
+
+def unfit(call: Call, body: bytes) -> str | None:
+    """Why the answer of a call that has ended is not kept; None where it is."""
+    reading = call.reading
+    if call.error is not None or reading.error_type:
+        return "error"
+    if call.verdict == "block":
+        return "blocked"
+    if call.request.stream and call.ending != "complete":
+        return f"stream {call.ending}"
+    if call.operation in OF_TEXT and (not reading.finish_reasons or not _FINISHED.issuperset(reading.finish_reasons)):
+        return f"finished by {', '.join(reading.finish_reasons) or 'nothing that was said'}"
+    if _REFUSED.search(body):
+        return "refused"
+    other = reading.usage.other if reading.usage is not None else None
+    if _DONE.search(body) or any(name.startswith(_SERVER_TOOL) and count for name, count in (other or {}).items()):
+        return "the provider ran tools"
+    return None
+
+
+def does_more(kwargs: Mapping[str, Any]) -> str | None:
+    """The argument by which a request also leaves something behind, which a stored answer would not; or None."""
+    return next(
+        (name for name in _LASTING if (value := kwargs.get(name)) and type(value).__name__ not in _ABSENT), None
+    )

@@ -1,0 +1,182 @@
+"""How answers of the SDKs made by Stainless are kept and given again: whole, streamed, and through their raw views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from functools import lru_cache
+from hashlib import sha256
+from importlib import import_module
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import orjson
+
+from .canned import canned
+from .http_clients import http_library
+from .model_records import dumped, is_model, loaded, reader_of
+from .recorded import Recorded, Revived
+from .spec import Received, Surface
+
+__all__ = ["Replaying"]
+
+# Attributes of a client that change no answer and are nobody's; every other one counts.
+_NOTHING = frozenset(
+    {
+        "max_retries", "timeout", "_timeout", "_timeout_overridden", "_client", "_default_stream_cls", "_platform",
+        "_strict_response_validation", "_idempotency_header", "_limits", "_proxies", "_transport", "_version",
+        "_unchosen_base_url", "_base_url_was_default", "_open_telemetry", "_lazy_tracer", "_otel", "_token_cache",
+        "_middleware_chain", "webhook_secret", "webhook_key", "websocket_base_url",
+    }
+)  # fmt: skip
+_CREDENTIALS = ("api_key", "auth_token", "aws_secret_key", "access_token", "_azure_ad_token")
+
+
+class _Kind(NamedTuple):
+    """What a stream of one surface is made as."""
+
+    stream: Any
+    chunk: Any
+
+
+_kinds: dict[tuple[Any, Surface], _Kind] = {}
+"""Of (resource's class, surface): as seen in this process. One not seen yet is made in the SDK's own, slower way."""
+_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], str | None]] = WeakKeyDictionary()
+_requests: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+class Replaying:
+    """A part of `stainless.Stainless`."""
+
+    package: str
+    request_ids: tuple[str, ...]
+    parsed: Mapping[str, Any] = {}
+    """Class of a parsed answer -> what the SDK put into it that did not come over the wire (pydantic's `exclude`)."""
+
+    def identity(self, instance: Any) -> str | None:
+        """Of the client's attributes, all but a few. Asked anew only where one of them is another object."""
+        client = instance._client
+        values = tuple(vars(client).values())
+        known = _known.get(client)
+        if known is not None and len(known[0]) == len(values) and all(map(_is, known[0], values)):
+            return known[1]
+        found = _identity(client, f"{self.package}.resources")
+        _known[client] = values, found
+        return found
+
+    def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:
+        """Of a raw view the provider's bytes; of an object its JSON, where the same object can be made of that."""
+        if received.kind == "raw" and received.streamed:
+            return Recorded("stream", b"", headers=self._kept(received.response.headers))
+        if received.kind == "stream":
+            stream, response = received.body, received.response
+            options = getattr(stream, "_options", None)
+            is_plain = getattr(options, "stream_mode", "legacy") == "legacy" and not getattr(
+                options, "synthesize_event_and_data", None
+            )
+            if is_plain and hasattr(stream, "_cast_to"):
+                _kinds[type(instance), surface] = _Kind(type(stream), stream._cast_to)
+            return Recorded("stream", b"", headers=self._kept(response.headers))
+        if received.kind != "whole":
+            return None
+        if received.response is not None:
+            return Recorded("whole", received.response.content, headers=self._kept(received.response.headers))
+        body = received.body
+        if not is_model(body):
+            return None
+        headers = {"content-type": "application/json"}
+        if request_id := getattr(body, "_request_id", None):
+            headers[self.request_ids[0]] = request_id
+        name = type(body).__name__.partition("[")[0]
+        if name in self.parsed:
+            return Recorded("whole", dumped(body, self.parsed[name]), headers=headers)
+        content = dumped(body)
+        reader = reader_of(body, content, self.package)
+        if not reader and not _is_made_again(instance._client, body, content):
+            return None
+        return Recorded("whole", content, reader, headers=headers)
+
+    def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Of a response's headers those that say what it is; limits and dates are of its own day."""
+        return {name: headers[name] for name in ("content-type", *self.request_ids) if name in headers}
+
+    def revive(self, instance: Any, surface: Surface, kwargs: Mapping[str, Any], recorded: Recorded) -> Revived | None:
+        """Made at once where its class is known; else by the SDK's own method, over a copy of the resource."""
+        client = instance._client
+        if recorded.kind == "whole" and recorded.type:
+            made = loaded(recorded.type, recorded.body, self.package)
+            if made is not None:
+                made._request_id = recorded.headers.get(self.request_ids[0])
+                return Revived(made)
+        http: Any = type(client._client)
+        library = http_library(http)
+        kind = _kinds.get((type(instance), surface))
+        if recorded.kind == "stream" and kind is not None and not _is_view(kwargs):
+            request = _requests.get(client)
+            if request is None:
+                request = _requests[client] = library.Request("POST", str(client._base_url))
+            return Revived(kind.stream(cast_to=kind.chunk, response=canned(library, recorded, request), client=client))
+        return Revived(instance=_offline(instance, client, library, recorded, self.package))
+
+
+def _is_view(kwargs: Mapping[str, Any]) -> bool:
+    return "X-Stainless-Raw-Response" in (kwargs.get("extra_headers") or ())
+
+
+def _is_made_again(client: Any, body: Any, content: bytes) -> bool:
+    """Whether the SDK's own lenient way makes an equal object of `content`."""
+    try:
+        again = client._process_response_data(data=orjson.loads(content), cast_to=type(body), response=None)
+        return bool(again == body) and dumped(again) == content
+    except Exception:
+        return False
+
+
+def _is(one: Any, other: Any) -> bool:
+    return one is other
+
+
+def _identity(client: Any, resources: str) -> str | None:
+    told: dict[str, Any] = {"kind": type(client).__name__.removeprefix("Async")}
+    has_credentials = False
+    for name, value in sorted(vars(client).items()):
+        if name in _NOTHING or value is None or type(value).__module__.startswith(resources):
+            continue
+        if type(value).__name__ == "URL":
+            told[name] = str(value)
+        elif isinstance(value, str | int | float | bool | Mapping | tuple | frozenset):
+            told[name] = sorted(value) if isinstance(value, frozenset) else value
+            has_credentials = has_credentials or (name in _CREDENTIALS and bool(value))
+        else:
+            return None  # a provider of tokens, middleware: what it gives is not ours to ask for
+    if not has_credentials:
+        return None
+    try:
+        return sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    except TypeError:
+        return None
+
+
+def _offline(instance: Any, client: Any, library: Any, recorded: Recorded, package: str) -> Any:
+    """A copy of a resource whose one way out, `_post`, leads to the recorded answer: the SDK does the rest itself."""
+
+    def post(path: str, *, cast_to: Any, body: Any = None, options: Any = None, **more: Any) -> Any:
+        options = dict(options or {})
+        headers = {name: value for name, value in (options.get("headers") or {}).items() if isinstance(value, str)}
+        request = library.Request("POST", f"{str(client._base_url).rstrip('/')}/{path.lstrip('/')}", headers=headers)
+        return client._process_response(
+            cast_to=cast_to,
+            options=_final_options(package).construct(method="post", url=path, json_data=body, **options),
+            response=canned(library, recorded, request),
+            stream=more.get("stream") or False,
+            stream_cls=more.get("stream_cls"),
+        )
+
+    twin = copy(instance)
+    twin._post = post
+    return twin
+
+
+@lru_cache(maxsize=16)
+def _final_options(package: str) -> Any:
+    return import_module(f"{package}._models").FinalRequestOptions

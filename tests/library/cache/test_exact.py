@@ -1,0 +1,393 @@
+"""Which calls the cache answers, with whose answers, and what it says of them; through the real SDKs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from library.cache.asking import ANTHROPIC, ASKED, OPENAI, UNFIT, Case, comparable
+from wire import files
+from wire.server import CUT, Reply, sse, whole
+
+import otelllm
+import otelllm.cache
+from otelllm import semconv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from telemetry import Telemetry
+    from wire.server import Provider
+
+Make = Callable[..., Any]
+WHOLE = OPENAI[0]
+STREAM = next(case for case in OPENAI if case.is_stream)
+MESSAGE, MESSAGE_STREAM = ANTHROPIC[0], next(case for case in ANTHROPIC if case.is_stream)
+FOUR = pytest.mark.parametrize("case", [WHOLE, STREAM, MESSAGE, MESSAGE_STREAM], ids=str)
+
+
+def exact(**rule: Any) -> dict[str, Any]:
+    return {"cache": {"exact": {"scope": "all", **rule}}}
+
+
+def outcomes(otel: Telemetry) -> list[Any]:
+    return [(span.attributes or {}).get(semconv.CACHE_OUTCOME) for span in otel.spans]
+
+
+def decisions(otel: Telemetry) -> list[tuple[Any, ...]]:
+    names = ("rule", "mode", "outcome", "scope", "reason")
+    events = [event for span in otel.spans for event in span.events if event.name == semconv.EVENT_DECISION]
+    return [tuple((event.attributes or {})[name] for name in names) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("scope", "mine", "yours", "shared"),
+    [
+        ("user", {"user": "u1"}, {"user": "u2"}, False),
+        ("user", {"user": "u1"}, {"user": "u1", "feature": "search"}, True),
+        ("tag:tenant", {"tags": {"tenant": "a"}}, {"tags": {"tenant": "b"}}, False),
+        ("tag:tenant", {"tags": {"tenant": "a"}, "user": "u1"}, {"tags": {"tenant": "a"}, "user": "u2"}, True),
+        ("feature", {"feature": "search"}, {"feature": "support"}, False),
+        (["feature", "user"], {"feature": "f", "user": "u1"}, {"feature": "f", "user": "u2"}, False),
+        ("all", {"user": "u1"}, {"user": "u2"}, True),
+        ("all", {"prompt": ("p", "1")}, {"prompt": ("p", "2")}, False),
+        ("all", {"depends_on": ["kb:42@v7"]}, {"depends_on": ["kb:42@v8"]}, False),
+        ("all", {"depends_on": ["a@1", "b@1"]}, {"depends_on": ["b@1", "a@1"]}, True),
+    ],
+)
+@pytest.mark.parametrize("case", [WHOLE, MESSAGE_STREAM], ids=str)
+def test_answers_stay_in_their_scope(
+    otel: Telemetry, make_app: Make, provider: Provider, case: Case, scope: Any, mine: Any, yours: Any, shared: bool
+) -> None:
+    """One user's answer is no other's, unless the policy says so."""
+    otel.instrument(policy=exact(scope=scope))
+    app = make_app(case.sdk)
+    for said in (mine, yours):
+        case.answer(provider)
+        with otelllm.context(**said):
+            case.ask(app)
+    assert outcomes(otel) == ["stored", "hit" if shared else "stored"]
+    provider._queue.clear()
+
+
+@FOUR
+def test_without_a_scope_nothing_is_cached(otel: Telemetry, make_app: Make, provider: Provider, case: Case) -> None:
+    """By default answers are kept apart by user: a call that names none gets its own answer, and its span says why."""
+    otel.instrument(policy={"cache": {"exact": {}}})
+    app = make_app(case.sdk)
+    for _ in range(2):
+        case.answer(provider)
+        case.ask(app)
+    assert outcomes(otel) == ["skipped", "skipped"]
+    reason = "the call has no user, by which answers are kept apart"
+    assert decisions(otel) == [("cache.exact", "enforce", "skip", "user", reason)] * 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"api_key": "sk-other"},
+        {"organization": "org-2"},
+        {"project": "p2"},
+        {"default_headers": {"x-tenant": "b"}},
+        {"default_query": {"deployment": "b"}},
+    ],
+    ids=str,
+)
+def test_another_clients_answers_are_its_own(
+    cached: Telemetry, make_app: Make, provider: Provider, change: dict[str, Any]
+) -> None:
+    """Credentials and whatever else a client is set to always count."""
+    for app in (make_app("openai"), make_app("openai", **change), make_app("openai")):
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(cached) == ["stored", "stored", "hit"]
+    provider._queue.clear()
+
+
+def test_a_key_that_is_changed_later_counts(cached: Telemetry, make_app: Make, provider: Provider) -> None:
+    """The client is looked at for each call."""
+    app = make_app("openai")
+    for key in ("sk-test", "sk-other", "sk-test"):
+        app.client.api_key = key
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(cached) == ["stored", "stored", "hit"]
+    provider._queue.clear()
+
+
+def test_credentials_that_can_not_be_told_make_no_hit(cached: Telemetry, make_app: Make, provider: Provider) -> None:
+    """A function that gives the key: what it will say is not ours to ask."""
+    app = make_app("openai", api_key=(lambda: "sk-test") if make_app("openai").kind == "sync" else _key)
+    for _ in range(2):
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(cached) == ["skipped", "skipped"]
+    assert decisions(cached)[0][4] == "with whose credentials the client asks can't be told"
+
+
+async def _key() -> str:
+    return "sk-test"
+
+
+@FOUR
+def test_only_deterministic_calls_unless_the_app_asks_for_it(
+    cached: Telemetry, make_app: Make, provider: Provider, case: Case
+) -> None:
+    """Temperature 0, or `context(cache=True)`; `cache=False` forbids it in any case."""
+    app = make_app(case.sdk)
+    warm = {"temperature": 0.5} if case.sdk == "openai" else {"extra_body": {"temperature": 0.5}}
+    asked: list[tuple[bool | None, dict[str, Any], list[Any]]] = [
+        (None, warm, ["skipped", "skipped"]),
+        (True, warm, ["stored", "hit"]),
+        (None, {}, ["stored", "hit"]),
+        (False, {}, [None, None]),
+    ]
+    for cache, more, expected in asked:
+        cached.clear()
+        for _ in range(2):
+            case.answer(provider)
+            with otelllm.context(cache=cache):
+                case.ask(app, **more)
+        assert outcomes(cached) == expected
+        provider._queue.clear()
+
+
+def test_without_a_temperature_a_call_is_not_deterministic(otel: Telemetry, make_app: Make, provider: Provider) -> None:
+    """The provider's default is 1; the policy may take such answers all the same."""
+    app = make_app("openai")
+    for rule, expected in (({}, "skipped"), ({"only_when_deterministic": False}, "hit")):
+        otel.instrument(policy=exact(**rule))
+        otel.clear()
+        for _ in range(2):
+            WHOLE.answer(provider)
+            WHOLE.ask(app, temperature=openai.omit)
+        assert outcomes(otel)[1] == expected
+        provider._queue.clear()
+
+
+@FOUR
+def test_a_rule_in_shadow_changes_nothing(otel: Telemetry, make_app: Make, provider: Provider, case: Case) -> None:
+    """The provider is asked each time; the span says what would have been."""
+    otel.instrument(policy=exact(mode="shadow", name="try out"))
+    app = make_app(case.sdk)
+    for _ in range(2):
+        case.answer(provider)
+        case.ask(app)
+    assert len(provider.requests) == 2
+    first, second = (span.attributes or {} for span in otel.spans)
+    assert (first[semconv.CACHE_OUTCOME], second[semconv.CACHE_OUTCOME]) == ("stored", "miss")
+    assert second[semconv.USAGE_INPUT] == first[semconv.USAGE_INPUT]
+    (told,) = decisions(otel)
+    assert told[:3] == ("try out", "shadow", "would_hit")
+
+
+@pytest.mark.parametrize("rule", [{"mode": "off"}, {"when": {"model": "other*"}}], ids=str)
+def test_a_rule_that_is_off_or_speaks_of_other_calls(
+    otel: Telemetry, make_app: Make, provider: Provider, rule: dict[str, Any]
+) -> None:
+    """As if it were not there."""
+    otel.instrument(policy=exact(**rule))
+    app = make_app("openai")
+    for _ in range(2):
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(otel) == [None, None]
+
+
+@pytest.mark.parametrize("file", UNFIT)
+def test_answers_that_are_not_kept(cached: Telemetry, make_app: Make, provider: Provider, file: str) -> None:
+    """Truncated, refused, filtered, failed, or of tools that the provider ran: each call gets its own."""
+    sdk = "anthropic" if UNFIT[file] == "anthropic" else "openai"
+    methods = {"openai": "chat.completions.create", "anthropic": "messages.create"}
+    case = Case(sdk, methods.get(UNFIT[file], f"{UNFIT[file]}.create"), f"{sdk}/{file}", UNFIT[file])
+    app = make_app(sdk)
+    for _ in range(2):
+        case.answer(provider)
+        try:
+            case.ask(app)
+        except openai.APIError:
+            continue
+    assert outcomes(cached) == ["miss", "miss"]
+    assert len(provider.requests) == 2
+
+
+@pytest.mark.parametrize("how", ["refused", "cut", "left"])
+@pytest.mark.parametrize("case", [STREAM, MESSAGE_STREAM], ids=str)
+def test_streams_that_were_not_read_to_a_good_end_are_not_kept(
+    cached: Telemetry, make_app: Make, provider: Provider, case: Case, how: str
+) -> None:
+    """Refused, broken in the middle, or closed by the app."""
+    app = make_app(case.sdk)
+    method = app.client.chat.completions.create if case.sdk == "openai" else app.client.messages.create
+    for _ in range(2):
+        if how == "refused":
+            provider.reply(whole(files.body(f"{case.sdk}/error_429.json"), status=429))
+        else:
+            events = files.events(case.file)
+            provider.reply(sse(events if how == "left" else [*events[:5], CUT]))
+        with contextlib.nullcontext() if how == "left" else pytest.raises(Exception):  # noqa: PT011  each SDK's own
+            app.leave(app.call(method, **case.arguments), 2 if how == "left" else 99)
+    assert outcomes(cached) == ["miss", "miss"]
+
+
+@pytest.mark.parametrize("way", ["store", "iterator"])
+def test_requests_that_are_not_for_the_cache(cached: Telemetry, make_app: Make, provider: Provider, way: str) -> None:
+    """They leave something behind, or can't be looked at: the SDK gets them as they are."""
+    messages = ASKED["openai"]["messages"]
+    more = {"store": {"store": True}, "iterator": {"messages": iter(messages)}}[way]
+    WHOLE.answer(provider)
+    WHOLE.ask(make_app("openai"), **more)
+    assert outcomes(cached) == ["skipped"]
+    assert way in decisions(cached)[0][4]
+    assert provider.last.json["messages"] == messages
+
+
+def test_an_edited_limit_empties_no_cache_and_an_edited_route_does(
+    otel: Telemetry, make_app: Make, provider: Provider, tmp_path: Path
+) -> None:
+    """The fingerprint is of those rules alone that change answers."""
+    from otelllm import setup
+    from otelllm.policy import from_mapping
+
+    otel.instrument(policy=exact())
+    app = make_app("openai")
+    kill = {"kill": [{"when": {"feature": "other"}}]}
+    routes = {"routes": [{"when": {"feature": "other"}, "model": "gpt-4o"}]}
+    for policy in (exact(), exact() | kill, exact(ttl="2h"), exact() | routes, exact()):
+        assert setup._running is not None
+        setup._running.changed(from_mapping(policy))
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(otel) == ["stored", "hit", "hit", "stored", "hit"]
+    provider._queue.clear()
+
+
+def test_a_routed_call_gets_the_answer_of_its_own_model(otel: Telemetry, make_app: Make, provider: Provider) -> None:
+    """And never that of the model which the app named."""
+    otel.instrument(policy=exact() | {"routes": [{"when": {"feature": "cheap"}, "model": "gpt-4.1-nano"}]})
+    app = make_app("openai")
+    for feature in ("dear", "cheap", "dear", "cheap"):
+        WHOLE.answer(provider)
+        with otelllm.context(feature=feature):
+            WHOLE.ask(app)
+    assert outcomes(otel) == ["stored", "stored", "hit", "hit"]
+    assert [request.json["model"] for request in provider.requests] == ["gpt-4o-mini", "gpt-4.1-nano"]
+    provider._queue.clear()
+
+
+@pytest.mark.parametrize("where", ["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
+@FOUR
+def test_invalidating_and_expelling_by_hand(
+    otel: Telemetry, make_app: Make, provider: Provider, case: Case, where: str, tmp_path: Path
+) -> None:
+    """In force at once: what depends on a document, and one bad answer, by the span that stored it or was given it."""
+    otel.instrument(policy=exact(where="memory" if where == "memory" else f"sqlite:{tmp_path / 'cache.db'}"))
+    app = make_app(case.sdk)
+
+    def ask() -> str:
+        case.answer(provider)
+        otel.clear()
+        with otelllm.context(depends_on=["kb:42@v7", "kb:43@v1"]):
+            case.ask(app)
+        provider._queue.clear()
+        return str(outcomes(otel)[0])
+
+    assert [ask(), ask()] == ["stored", "hit"]
+    otelllm.cache.invalidate("kb:44", "kb")
+    assert ask() == "hit"
+    otelllm.cache.invalidate("kb:42")
+    assert [ask(), ask()] == ["stored", "hit"]
+    otelllm.cache.invalidate("kb:43@v1")
+    assert ask() == "stored"
+    stored = otel.span.get_span_context().span_id
+    assert otelllm.cache.expel(stored) is True
+    assert otelllm.cache.expel(stored) is False
+    assert [ask(), ask()] == ["stored", "hit"]
+    assert otelllm.cache.expel(format(otel.span.get_span_context().span_id, "016x")) is True
+    assert ask() == "stored"
+
+
+def test_a_document_that_changes_while_its_answer_is_on_the_way(
+    cached: Telemetry, make_app: Make, provider: Provider
+) -> None:
+    """The answer is of the old one: the app that asked gets it, nobody else does."""
+    app = make_app("openai")
+
+    def old(_: Any) -> Reply:
+        otelllm.cache.invalidate("kb:42")
+        return whole(files.body("openai/chat.json"))
+
+    provider.always = old
+    for _ in range(2):
+        with otelllm.context(depends_on=["kb:42@v7"]):
+            WHOLE.ask(app)
+    assert len(provider.requests) == 2
+    assert "hit" not in outcomes(cached)
+
+
+def test_lookups_are_counted(cached: Telemetry, make_app: Make, provider: Provider) -> None:
+    """By outcome; tokens and cost of a hit are not counted again."""
+    app = make_app("openai")
+    WHOLE.answer(provider)
+    for _ in range(3):
+        WHOLE.ask(app)
+    metrics = cached.metrics()
+    lookups = {point.attributes["outcome"]: point.value for point in metrics[semconv.METRIC_CACHE_LOOKUPS]}
+    assert lookups == {"stored": 1, "hit": 2}
+    assert {point.count for point in metrics[semconv.METRIC_TOKENS]} == {1}
+    (cost,) = metrics[semconv.METRIC_COST]
+    assert cost.value == pytest.approx((cached.spans[0].attributes or {})[semconv.COST])
+
+
+def test_without_a_span_the_cache_works_too(otel: Telemetry, make_app: Make, provider: Provider) -> None:
+    """Enforcement does not depend on tracing."""
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+    otel.instrument(policy=exact())
+    app = make_app("openai")
+    WHOLE.answer(provider)
+    with suppress_instrumentation():
+        first, second = (comparable(WHOLE.ask(app)) for _ in range(2))
+    assert first == second
+    assert otel.spans == []
+
+
+def test_a_store_that_is_away_is_a_miss(otel: Telemetry, make_app: Make, provider: Provider, tmp_path: Path) -> None:
+    """The app never sees it; the span does."""
+    path = tmp_path / "cache.db"
+    path.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
+    otel.instrument(policy=exact(where=f"sqlite:{path}"))
+    app = make_app("openai")
+    for _ in range(2):
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    assert outcomes(otel) == ["skipped", "skipped"]
+    assert str(path) in decisions(otel)[0][4]
+    with pytest.raises(otelllm.cache.Away):
+        otelllm.cache.invalidate("kb:42")
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"where": "s3://x"}, "cache.exact.where = 's3://x' is no place for answers; write \"memory\""),
+        ({"where": "sqlite:"}, "is no place"),
+        ({"ttl": "soon"}, "cache.exact.ttl = 'soon' is not a time"),
+        ({"max_bytes": 0}, "cache.exact.max_bytes = 0 is not a size"),
+        ({"scope": "tag:"}, "cache.exact.scope = 'tag:' is no scope; use one of"),
+        ({"scope": "tenant"}, "cache.exact.scope = 'tenant' is no scope"),
+        ({"only_when_deterministic": "yes"}, "is neither true nor false"),
+        ({"sope": "user"}, "cache.exact.sope is not a key; did you mean 'scope'"),
+        ({"when": {"modle": "x"}}, "did you mean 'model'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_rule_is_refused_with_the_way_out(rule: dict[str, Any], told: str) -> None:
+    """When the policy is read, not when the first call comes."""
+    with pytest.raises(otelllm.BadConfig) as caught:
+        otelllm.instrument(policy={"cache": {"exact": rule}})
+    assert told in str(caught.value)
