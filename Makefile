@@ -7,7 +7,7 @@ AIMOCK := tests/node_modules/@copilotkit/aimock/package.json
 SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-matrix lint bench soak native clean browser node
+.PHONY: help demo test test-matrix lint bench soak native clean browser clock node
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -15,7 +15,7 @@ help: ## what there is
 demo: .venv/demo ## the example agent on a real local model, the collector and the trace explorer, until Ctrl-C
 	@$(BIN)/otelllm demo
 
-test: .venv/dev native browser node ## every test
+test: .venv/dev native browser clock node ## every test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 test-matrix: .venv/dev node ## frameworks, neighbours, oldest and newest SDKs, each in an environment of its own; ONLY=groq*
@@ -30,8 +30,9 @@ lint: .venv/dev ## format, lint and types
 bench: .venv/dev native ## every benchmark
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-soak: .venv/dev ## memory after 20,000 calls, 10,000 abandoned streams, 100,000 chunks read slowly; at most 30 minutes
-	$(BIN)/python tests/soak
+soak: .venv/dev clock ## memory of long lives, and the collector through kills, outages, full disks, wrong clocks and bodies; an hour at most
+	@$(PIP) atheris || echo "No wheel of atheris for this machine: its scenario will be left out"
+	$(BIN)/python tests/soak $(if $(ONLY),'$(ONLY)')
 
 native: .venv/dev ## the collector's hot modules compiled, where there is a C compiler
 	@$(BIN)/python scripts/native.py --if-possible
@@ -64,6 +65,13 @@ browser:
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; \
 	} || echo "No Chromium here: the browser tests will be skipped (CHROMIUM= says where one is)"
+
+# Sets the clock of one process.
+clock:
+	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends libfaketime; \
+	} || echo "No libfaketime here: the tests of wrong clocks will be skipped"
 
 # Node from PyPI's wheel where the machine has none that is new enough: Debian 12's is 18, and apt wants root.
 node: .venv/dev
