@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["SPANS", "write_corpus"]
+__all__ = ["SPANS", "put", "write_corpus"]
 
 SPANS = 512
 START_NS = 1_795_000_000_000_000_000
@@ -188,7 +188,8 @@ def _openinference(operation: str, kind: str, model: tuple[str, str], tool: bool
     return made
 
 
-def _put(target: Any, attributes: dict[str, Any]) -> None:
+def put(target: Any, attributes: dict[str, Any]) -> None:
+    """Attributes of a span or a resource."""
     for key, value in attributes.items():
         pair = target.attributes.add(key=key)
         if isinstance(value, bool):
@@ -207,7 +208,7 @@ def _put(target: Any, attributes: dict[str, Any]) -> None:
 def _body(number: int, vocabulary: str, ids: itertools.count[int]) -> bytes:
     request = ExportTraceServiceRequest()
     of_resource = request.resource_spans.add()
-    _put(of_resource.resource, {"service.name": "support-api", "service.version": "2026.11.3", "host.name": "app-7"})
+    put(of_resource.resource, {"service.name": "support-api", "service.version": "2026.11.3", "host.name": "app-7"})
     of_scope = of_resource.scope_spans.add()
     of_scope.scope.name = "openinference.instrumentation.openai" if vocabulary == "openinference" else "bench"
     for trace in range(SPANS // len(STEPS)):
@@ -229,7 +230,7 @@ def _body(number: int, vocabulary: str, ids: itertools.count[int]) -> bytes:
                 if vocabulary == "openinference"
                 else _native(operation, model, tool)
             )
-            _put(span, named | common)
+            put(span, named | common)
     return request.SerializeToString()
 
 

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Hash = bytes
-"""16 bytes of BLAKE2b over a message's JSON text."""
+"""16 bytes of SHA-256 over a message's JSON text: what the store can make of it again."""
 
 NO_MESSAGE: Hash = bytes(16)
 """Keeps a place in a list of messages: for a choice that another record brings, or for one that is gone."""

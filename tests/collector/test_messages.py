@@ -78,3 +78,17 @@ def test_the_older_of_two_writings_goes_and_the_newer_is_still_known(
     assert said(store, young) == said(store, again) == ["the same"]
     assert bodies(store) == {"the same", "another"}
     store.close()
+
+
+def test_at_a_start_only_so_much_text_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older than that is written again when it comes again."""
+    monkeypatch.setattr(writing, "READ_BACK", 1)
+    monkeypatch.setattr(writing, "READ_BACK_AT_ONCE", 2)
+    store = open_store(tmp_path)
+    keep(store, chat(1, "a", "b", "c", "d"))
+    store.close()
+    store = open_store(tmp_path)
+    keep(store, chat(1, "a", "b", "c", "d"))
+    told = rows(store, "select body->>'$.parts[0].content' from messages order by message_id")
+    assert told == ["a", "b", "c", "d", "a", "b"]
+    store.close()

@@ -152,7 +152,7 @@ def test_by_size_the_older_content_goes_and_then_the_oldest_data(tmp_path: Path)
     assert on_disk(tmp_path) < 1.1 * limit
     [(spans, with_content)] = rows(store, "select count(*), count(input_messages) from spans")
     assert spans == 24_000
-    assert 6_000 <= with_content < 15_000
+    assert 6_000 <= with_content < 17_000
     [first] = rows(store, "select min(start_ns) from spans where input_messages is not null")
     [last] = rows(store, "select max(start_ns) from spans where input_messages is null")
     assert last < first

@@ -6,7 +6,7 @@ An agent that sends its whole conversation again each turn costs the store one m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, Protocol
 
 import orjson
@@ -101,7 +101,7 @@ def _structure(value: Any) -> Any:
 
 def _note(batch: Batch, kind: str, content: Any, now_ns: int) -> bytes:
     body = orjson.dumps(content)
-    digest = blake2b(body, digest_size=16).digest()
+    digest = sha256(body).digest()[:16]
     if digest not in batch.messages:
         role = content.get("role") if isinstance(content, dict) else None
         batch.messages[digest] = MessageRow(

@@ -1,5 +1,5 @@
 -- The content that spans name by number.
-select m.* replace (m.hash::varchar as hash)
+select m.*, left(sha256(m.body), 32)::uuid::varchar as hash
 from raw.messages as m
 where /*condition*/ true
 order by m.first_seen_ns, m.message_id;

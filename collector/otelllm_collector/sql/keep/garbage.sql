@@ -11,7 +11,7 @@ with named as (
     select unnest(list_concat(input_messages, output_messages, [system_instructions, tool_definitions])) from raw.contents
 )
 
-select m.message_id, m.hash
+select m.message_id
 from raw.messages as m
 anti join named as n on m.message_id = n.message_id
 limit $limit;

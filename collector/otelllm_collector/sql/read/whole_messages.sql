@@ -1,4 +1,4 @@
-select message_id, hash, kind, role, body, first_seen_ns
+select message_id, unhex(left(sha256(body), 32)) as hash, kind, role, body, first_seen_ns
 from raw.messages
 where message_id in (select unnest($ids::bigint[]))
 order by message_id;

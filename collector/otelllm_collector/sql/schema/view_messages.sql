@@ -2,7 +2,7 @@
 create or replace view main.messages as
 select
     message_id, -- what spans name it by
-    hash,
+    left(sha256(body), 32)::uuid as hash,
     kind,
     role,
     body::json as body,

@@ -1,5 +1,5 @@
 -- What the writer remembers after a restart.
-select hash, message_id
+select unhex(left(sha256(body), 32)) as hash, message_id, strlen(body) as size
 from raw.messages
-where message_id > (select max(message_id) from raw.messages) - $limit
-order by message_id;
+where message_id > $after and message_id <= $to
+order by message_id desc;

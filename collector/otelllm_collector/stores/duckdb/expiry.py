@@ -29,7 +29,7 @@ REDUCED_A_STEP = 2048
 LOOK_S = 0.05
 """How often it is looked whether the search for messages has ended."""
 GARBAGE = 500_000
-"""Messages found at a time: 80 MB of ids and hashes."""
+"""Messages found at a time: 20 MB of ids."""
 HEADROOM = 0.1
 """Of its size is free after the database was too large."""
 OLDER_PART = 0.75
@@ -59,7 +59,6 @@ class _ReducedLog(NamedTuple):
 
 class _Message(NamedTuple):
     message_id: int
-    hash: bytes
 
 
 class Expiry:
@@ -153,21 +152,20 @@ class Expiry:
                     yield LOOK_S
                 found = searching.result()
                 for start in range(0, len(found), DELETED_A_STEP):
-                    garbage = [one for one in found[start : start + DELETED_A_STEP] if one.message_id not in used]
+                    garbage = [_Message(one) for one in found[start : start + DELETED_A_STEP] if one not in used]
                     if garbage:
                         bounds = {"start": garbage[0].message_id, "end": garbage[-1].message_id}
                         with self._writing.registered("garbage", {"message_id": "BIGINT"}, garbage):
                             self._own.execute(sql("keep/delete_messages"), bounds)
-                    self._writing.forget(garbage)
+                    self._writing.forget({one.message_id for one in garbage})
                     self._dropped["messages"] += len(garbage)
                     yield 0.0
                 if len(found) < GARBAGE:
                     return
 
-    def _garbage(self) -> list[_Message]:
+    def _garbage(self) -> list[int]:
         with self._search() as own:
-            found = own.execute(sql("keep/garbage"), {"limit": GARBAGE}).fetchall()
-            return sorted(_Message(message_id, key.bytes) for message_id, key in found)
+            return sorted(row[0] for row in own.execute(sql("keep/garbage"), {"limit": GARBAGE}).fetchall())
 
     def shrink(self, size: int) -> Generator[float, None, bool]:
         """Drop as much as brings the database well below its size, by an estimate; whether there was too much.

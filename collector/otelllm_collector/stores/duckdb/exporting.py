@@ -233,7 +233,7 @@ def _messages(own: duckdb.DuckDBPyConnection, spans: list[dict[str, Any]]) -> di
             wanted.update(record[column] or ())
         wanted.update(record[column] for column in SINGLE if record[column])
     found = _records(own, sql("read/whole_messages"), {"ids": sorted(wanted)}) if wanted else []
-    return {one.pop("message_id"): MessageRow(**{**one, "hash": one["hash"].bytes}) for one in found}
+    return {one.pop("message_id"): MessageRow(**one) for one in found}
 
 
 def _add_senders(own: duckdb.DuckDBPyConnection, batch: Batch) -> None:

@@ -38,6 +38,7 @@ MIGRATIONS: list[tuple[str | InSlices, ...]] = [
         InSlices("contents_with_ids", "contents"),
         "message_ids_only",
     ),
+    ("hash_of_body",),
 ]
 """The files that each version of the schema adds, in order; a database's version is how many of these it has."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -24,6 +24,10 @@ DAY_NS = 86_400_000_000_000
 
 MESSAGES_REMEMBERED = 200_000
 """Messages that need not be written again: about 32 MB. A forgotten one is written twice, nothing worse."""
+
+READ_BACK = 64 * 1024 * 1024
+"""Of their text at most this much is read at a start: 0.3 s."""
+READ_BACK_AT_ONCE = 4096
 
 TRACE_LOOKED_THROUGH = 5_000
 """Spans of a trace that are looked through again for each batch that adds calls to it."""
@@ -66,8 +70,7 @@ class Writing:
         self._used: set[int] | None = None
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
-        recent = self._fetch(sql("write/recent_messages"), {"limit": MESSAGES_REMEMBERED})
-        self._remember({key.bytes: message_id for key, message_id in recent})
+        self._remember(self._recent_messages())
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Go on with another connection, to a file that holds the same."""
@@ -129,11 +132,22 @@ class Writing:
         finally:
             self._used = None
 
-    def forget(self, messages: Iterable[tuple[int, bytes]]) -> None:
-        """Messages that are gone, as id and hash: they have to be written when they come again."""
-        for message_id, key in messages:
-            if self._messages.get(key) == message_id:  # else it was written again since
-                del self._messages[key]
+    def forget(self, message_ids: Set[int]) -> None:
+        """Messages that are gone: they have to be written when they come again."""
+        for key in [key for key, message_id in self._messages.items() if message_id in message_ids]:
+            del self._messages[key]
+
+    def _recent_messages(self) -> dict[bytes, int]:
+        """The newest of the store, oldest first."""
+        found: list[tuple[bytes, int]] = []
+        size, to = 0, self._newest_message
+        while to > self._newest_message - MESSAGES_REMEMBERED and to > 0 and size < READ_BACK:
+            after = max(to - READ_BACK_AT_ONCE, self._newest_message - MESSAGES_REMEMBERED)
+            rows = self._fetch(sql("write/recent_messages"), {"after": after, "to": to})
+            found += [(key, message_id) for key, message_id, _ in rows]
+            size += sum(row[2] for row in rows)
+            to = after
+        return dict(reversed(found))
 
     def _remember(self, message_ids: Mapping[bytes, int]) -> None:
         for key, message_id in message_ids.items():
