@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from random import getrandbits
+from random import getrandbits, uniform
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,14 +19,17 @@ from .away import Outage
 from .keeper import Keeper
 from .levels import Level, Now
 from .spec import Bucket, Claim, Lease, Refused, StateAway, Told
-from .sqlite_file import BUSY, Door
+from .sqlite_file import BUSY, Door, NotReady
 from .threads import aside
 
 __all__ = ["Sqlite"]
 
-PATIENCE_S = 0.25
+PATIENCE_S = 1.0
+"""For a file that others write to: whoever has it that long was stopped in the middle."""
 TRIES = 3
 """Without waiting: who has the file has it for some 20 µs."""
+SOON_S = (0.00002, 0.0005)
+"""Between tries of who waits. By its own timer SQLite sleeps for 1 ms and up to 100: others are faster then."""
 HEALS_EVERY_S = 0.05
 CHECKPOINT_EVERY = 1000
 """Transactions of this process; one writes some 3 kB."""
@@ -55,8 +58,8 @@ class Sqlite:
         self, path: Path, *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
     ) -> None:
         self._clock, self._wall = clock, wall
-        self._quick = Door(path, waits_s=0)
-        self._patient = Door(path, waits_s=PATIENCE_S)
+        self._quick = Door(path)
+        self._patient = Door(path, waits=True)
         self._outage = Outage(str(path))
         self._keeper = Keeper(self._renew, self._tidy)
         self._jobs: deque[_Settled | Sequence[Told]] = deque()
@@ -119,30 +122,33 @@ class Sqlite:
         """Do `work` at once; where another process is writing, aside and with patience."""
         self._outage.check()
         try:
-            return self._at(self._quick, work, tries=TRIES)
+            return self._at(self._quick, work)
         except _Busy:
             return (yield from aside(lambda: self._at_last(work), undo))
 
     def _at_last(self, work: Callable[[_Open], Any]) -> Any:
         try:
-            return self._at(self._patient, work)
+            return self._at(self._patient, work, patience_s=PATIENCE_S)
         except _Busy as error:
             raise self._outage.began(f"another process has kept it locked for {PATIENCE_S} s") from error
 
-    def _at(self, door: Door, work: Callable[[_Open], Any], *, tries: int = 1) -> Any:
+    def _at(self, door: Door, work: Callable[[_Open], Any], *, patience_s: float = 0.0) -> Any:
         door.renew()
         with door.lock:
-            return self._in(door, work, tries=tries)
+            self._outage.check()  # who had the lock before may have found out
+            return self._in(door, work, patience_s=patience_s)
 
-    def _in(self, door: Door, work: Callable[[_Open], Any], *, tries: int = 1) -> Any:
+    def _in(self, door: Door, work: Callable[[_Open], Any], *, patience_s: float = 0.0) -> Any:
         """Do `work` in one transaction; the caller has the door's lock."""
         try:
-            with _transaction(door, tries) as connection:
+            with _transaction(door, patience_s) as connection:
                 now = Now(self._clock(), self._wall())
                 opened = _Open(connection, now)
                 while self._jobs:
                     self._work(opened, self._jobs.popleft())
                 result = work(opened)
+        except NotReady as error:
+            raise _Busy from error
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.Error) and error.sqlite_errorcode in BUSY:
                 raise _Busy from error
@@ -207,7 +213,7 @@ class Sqlite:
     def _work_patiently(self) -> None:
         if self._jobs:
             with suppress(StateAway, _Busy):  # then they are done with the next call, or by the flush before the end
-                self._at(self._patient, _nothing)
+                self._at(self._patient, _nothing, patience_s=PATIENCE_S)
 
     def _work(self, at: _Open, job: _Settled | Sequence[Told]) -> None:
         if not isinstance(job, _Settled):
@@ -232,10 +238,10 @@ class Sqlite:
         at.keep(after)
 
     def _renew(self, leases: Sequence[Lease]) -> None:
-        self._at(self._patient, lambda at: at.renew(leases))
+        self._at(self._patient, lambda at: at.renew(leases), patience_s=PATIENCE_S)
 
     def _tidy(self) -> None:
-        self._at(self._patient, lambda at: at.tidy())
+        self._at(self._patient, lambda at: at.tidy(), patience_s=PATIENCE_S)
 
     def _checkpoint(self) -> None:
         self._patient.renew()
@@ -311,15 +317,22 @@ def _nothing(at: _Open) -> None:
 
 
 @contextmanager
-def _transaction(door: Door, tries: int) -> Iterator[sqlite3.Connection]:
+def _transaction(door: Door, patience_s: float) -> Iterator[sqlite3.Connection]:
+    """Alone in the file: after `TRIES` without waiting, or as long as `patience_s`."""
     connection = door.open()
-    for left in range(tries - 1, -1, -1):
+    until = time.monotonic() + patience_s
+    tried = 0
+    while True:
         try:
             connection.execute("begin immediate")
             break
         except sqlite3.OperationalError as error:
-            if not left or error.sqlite_errorcode not in BUSY:
+            tried += 1
+            is_over = time.monotonic() > until if patience_s else tried >= TRIES
+            if is_over or error.sqlite_errorcode not in BUSY:
                 raise
+            if patience_s:
+                time.sleep(uniform(*SOON_S))  # noqa: S311  no secret: so that they don't all come at once
     try:
         yield connection
     except BaseException:

@@ -14,9 +14,17 @@ from importlib.resources import files
 from os import getpid
 from pathlib import Path
 
-__all__ = ["BUSY", "Door", "place_for"]
+__all__ = ["BUSY", "Door", "NotReady", "place_for"]
 
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+OPENS_WITHIN_S = 2.0
+"""Several processes may start at once, and one of them makes the tables."""
+
+
+class NotReady(Exception):  # noqa: N818  never leaves the store
+    """The file has to be made first, by who may wait."""
+
 
 # A child must neither use a connection of its parent nor close it, which collecting it would do.
 _inherited: list[sqlite3.Connection] = []
@@ -67,8 +75,9 @@ def _is_this(boot: str) -> bool:
 class Door:
     """One connection and its lock, of this process; a forked child gets its own at its first use."""
 
-    def __init__(self, path: Path, *, waits_s: float) -> None:
-        self._path, self._waits_s = path, waits_s
+    def __init__(self, path: Path, *, waits: bool = False) -> None:
+        """One that `waits` may make the file, wait for others who do, and write it back."""
+        self._path, self._waits = path, waits
         self._begin()
 
     def _begin(self) -> None:
@@ -92,18 +101,24 @@ class Door:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=self._waits_s, isolation_level=None, check_same_thread=False, cached_statements=64
+            self._path,
+            timeout=OPENS_WITHIN_S if self._waits else 0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
         )
         try:
             if not self._is_ready(connection):
+                if not self._waits:
+                    raise NotReady
                 _make(connection)
-                connection.execute(f"pragma busy_timeout = {self._waits_s * 1000:.0f}")
         except BaseException:
             connection.close()
             raise
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma journal_size_limit = 8000000")
-        if self._waits_s == 0:
+        connection.execute("pragma busy_timeout = 0")
+        if not self._waits:
             # A checkpoint syncs to the disk: it is for the thread beside, not for a call.
             connection.execute("pragma wal_autocheckpoint = 0")
         return connection
@@ -127,7 +142,6 @@ class Door:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables; after a reboot, forget what only that boot's clock can tell, and who held what."""
-    connection.execute("pragma busy_timeout = 2000")  # once a start, several processes at a time
     # A page holds some forty buckets; a write is as large as the pages that it changes.
     connection.execute("pragma page_size = 1024")
     connection.execute("pragma journal_mode = wal")
