@@ -157,7 +157,8 @@ class App:
         world, now = self.world, self.world.now
         request = Request(model="m", attributes={} if limit is None else {MAX_TOKENS: limit})
         call = Call("openai", "chat", request, Scope(feature="f", priority=priority))
-        asked = Asked(None, None, None, {"messages": [{"role": "user", "content": "x" * chars}]})  # type: ignore[arg-type]
+        sent = {"messages": [{"role": "user", "content": "x" * chars}]}
+        asked = Asked(None, None, None, sent, None)  # type: ignore[arg-type]
         attempt = Attempt(1, AS_ASKED, 0)
         seen = Seen(priority, now)
         self.seen.append(seen)

@@ -22,7 +22,11 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(params=["sqlite", "redis"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return f"sqlite:{tmp_path / 'race.sqlite'}" if request.param == "sqlite" else request.getfixturevalue("redis_url")
+    return (
+        f"sqlite:{tmp_path / 'race.sqlite'}"
+        if request.param == "sqlite"
+        else f"{request.getfixturevalue('redis_url')}?socket_timeout=10"
+    )  # 256 threads on a busy machine
 
 
 @pytest.mark.slow
