@@ -27,6 +27,7 @@ USAGE_NAMES = {
     "image_cache_read": semconv.USAGE_IMAGE_CACHE_READ,
     "audio_cache_read": semconv.USAGE_AUDIO_CACHE_READ,
 }
+_EXPECTED = (semconv.EXPECTED_INPUT, semconv.EXPECTED_OUTPUT)
 _counts = attrgetter(*USAGE_NAMES)
 _SCOPE = (
     ("session", semconv.SESSION_ID),
@@ -156,6 +157,8 @@ def _enforced(found: dict[str, Value], call: Call) -> None:
         found[semconv.POLICY_VERSION] = call.policy_version
     if call.cache is not None:
         _cache(found, call.cache)
+    if call.expected is not None:
+        found.update(zip(_EXPECTED, call.expected, strict=True))
     if not call.attempts:
         return
     found[semconv.ATTEMPTS] = len(call.attempts)
@@ -170,6 +173,8 @@ def _enforced(found: dict[str, Value], call: Call) -> None:
 def _cache(found: dict[str, Value], cache: CacheOutcome) -> None:
     found[semconv.CACHE_OUTCOME] = cache.outcome
     found[semconv.CACHE_KIND] = cache.kind
+    if cache.key is not None:
+        found[semconv.CACHE_KEY] = cache.key
     if cache.age_s is not None:
         found[semconv.CACHE_AGE] = cache.age_s
     if cache.saved_usd is not None:

@@ -272,6 +272,10 @@ class CacheOutcome:
     """Of a hit; likewise what it saved."""
     saved_usd: float | None = None
     saved_s: float | None = None
+    key: str | None = None
+    """Tells equal requests of equal scope from others: a hash that the credentials are part of, so that nobody can
+    guess the prompt by it.
+    """
 
 
 class Tape(Protocol):
@@ -311,6 +315,8 @@ class Call:
     route_from: str | None = None
     """The model that the app asked for, where a rule chose another; likewise the model that failed."""
     fallback_from: str | None = None
+    expected: tuple[float, float] | None = None
+    """Tokens of input and output that limits and budgets took it for, before it was sent; None where nobody counted."""
     served: Literal["provider", "rule", "cache"] = "provider"
     """Who gave the answer. What the provider did not give used nothing, whatever an SDK writes into it."""
     on_chunk: list[Callable[[Call, Any], None]] = field(default_factory=list)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from .enforce.admission import Admission
+from .enforce.admission import Admission, Clock
 from .enforce.cache import places
 from .enforce.cache.exact import ExactCache
 from .enforce.counting import Counting
@@ -26,10 +28,18 @@ __all__ = ["Enforcement"]
 class Enforcement:
     """Makes stages of one policy after the other; counters, caches and what was learned pass on to the next."""
 
-    def __init__(self, service: str = "app", folder: Path | None = None) -> None:
-        """`service` tells this app's counters from others'; they are in `folder` where no rule says where."""
-        self._service, self._folder = service, folder
-        self._sizes = Sizes()
+    def __init__(
+        self, service: str = "app", folder: Path | None = None, *, sizes: Sizes | None = None,
+        clock: Clock = time.monotonic, counters: Callable[[str], State] | None = None,
+    ) -> None:  # fmt: skip
+        """`service` tells this app's counters from others'; they are in `folder` where no rule says where.
+
+        The others are for a replay: what sizes are expected, what time it is, and what counts in place of the policy's
+        own counters.
+        """
+        self._sizes = sizes or Sizes()
+        self._clock = clock
+        self._counters = counters or partial(open_state, service=service, folder=folder)
         self._states: dict[str, State] = {}
         self._queue: Queue | None = None
 
@@ -55,8 +65,10 @@ class Enforcement:
             self._queue = Queue(policy.queue)
         url = policy.state.url
         if (state := self._states.get(url)) is None:
-            state = self._states[url] = open_state(url, self._service, self._folder)
-        return Admission(rules, state=state, queue=self._queue, sizes=self._sizes, fail=policy.state.fail)
+            state = self._states[url] = self._counters(url)
+        return Admission(
+            rules, state=state, queue=self._queue, sizes=self._sizes, fail=policy.state.fail, clock=self._clock
+        )
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all that calls used is written to the counters, within `timeout_s` for each place."""

@@ -13,7 +13,7 @@ from ..errors import BadConfig
 from . import _options
 from ._client import NotAsExpected, NothingThere, send
 from ._failure import Failure
-from .policy import operator, user
+from ._policies import operator, user
 
 if TYPE_CHECKING:
     import argparse

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from ..errors import BadConfig
-from ..folders import default_data, local_token
-from . import _options
+from . import _options, _simulating
 from ._client import ask, send
 from ._failure import Failure
 from ._moments import written
+from ._policies import loaded, operator, user
 from ._table import render
 
 if TYPE_CHECKING:
     import argparse
 
     from ..call import Call
-    from ..policy import Policy
     from ._options import Subparsers
 
 
@@ -41,6 +36,10 @@ def add(subparsers: Subparsers) -> None:
         "--call", metavar="KEY=VALUE", action="append", help="show which rules such a call meets: --call model=gpt-4o"
     )
     checking.set_defaults(run=run)
+    simulating = actions.add_parser(
+        "simulate", help="show what a policy file would have done with calls that were made"
+    )
+    _simulating.add(simulating)
     pushing = actions.add_parser("push", help="put a policy file in force for all who ask the collector for it")
     pushing.add_argument("file", metavar="FILE", nargs="?", default="otelllm.toml", help="otelllm.toml where not given")
     pushing.add_argument("--by", help="who pushes it, for the audit; you where not given")
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Name the first thing in the file that can't be used; if there is none, what the file says, rule by rule."""
     from ..policy_words import explain, met  # noqa: PLC0415  the rules' code is wanted by this command only
 
-    policy = _load(args.file)
+    policy = loaded(args.file)
     print(f"{args.file} can be used: version {policy.version}")
     print("\n".join(f"  {line}" for line in explain(policy)) or "  it says nothing: every call passes")
     if args.call:
@@ -92,18 +91,9 @@ def _call(said: list[str]) -> Call:
     return Call(told.get("provider", ""), told.get("operation", "chat"), request, scope, key=told.get("key"))
 
 
-def _load(file: str) -> Policy:
-    from ..policy import load  # noqa: PLC0415  the rules' code is wanted by this command only
-
-    try:
-        return load(Path(file))
-    except BadConfig as error:
-        raise Failure(str(error)) from error
-
-
 def push(args: argparse.Namespace) -> int:
     """Check the file here, where its name is known, then send it as it is."""
-    policy = _load(args.file)
+    policy = loaded(args.file)
     headers = {"Content-Type": "application/toml", **operator(args)}
     by = {"by": args.by or user()}
     with send(
@@ -133,19 +123,3 @@ def history(args: argparse.Namespace) -> int:
     rows = [[{**one, "pushed": written(one["pushed_ns"])}[name] for name in columns] for one in pushed]
     print(render(columns, rows, args.format))
     return 0
-
-
-def operator(args: argparse.Namespace) -> dict[str, str]:
-    """The right to change something: a key of the environment, else the token of a collector on this machine."""
-    if os.environ.get("OTELLLM_KEY") or urlsplit(args.url).hostname not in ("127.0.0.1", "localhost", "::1"):
-        return {}
-    token = local_token(Path(args.data).expanduser() if args.data else default_data(os.environ))
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def user() -> str:
-    """Who sits here, for the audit."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"

@@ -250,6 +250,7 @@ class Admission:
                 lease = yield from self._state.acquire(claims, TTL_S, anyway=True)
                 assert isinstance(lease, Lease)
             reserved.shadows.append(_Share(rule, scope, claims, lease))
+            rule.shadowed(call, target, lease.used)
         except Unbounded as error:
             call.decisions.append(Decision(rule.stage, rule.name, "shadow", "would_block", scope, str(error)))
         except StateAway as error:

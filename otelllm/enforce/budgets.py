@@ -128,35 +128,56 @@ class Budget:
 
     def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:
         """See `Counting`: the steps below the cap, by what was used before this call; and the end of a stream."""
+        step, before = self._step(call, target, used)
+        if step is not None:
+            self._note(call, target, step, before)
+            if step.does == "route":
+                call.route_from = call.route_from or call.request.model
+                model, _, endpoint = step.model.partition("@")
+                return replace(target, model=model, endpoint=endpoint)
+        self._watch(call, target, before)
+        return None
+
+    def shadowed(self, call: Call, target: Target, used: Sequence[float]) -> None:
+        """See `Counting`."""
+        step, before = self._step(call, target, used)
+        if step is not None:
+            self._note(call, target, step, before)
+        self._watch(call, target, before)
+
+    def _step(self, call: Call, target: Target, used: Sequence[float]) -> tuple[Step | None, float]:
+        """The highest step below the cap that is reached, and what was used before this call."""
         worst: _Worst = call.notes[self.name]
         before = used[0] - worst.amount
         step = next((one for one in self.steps if one.does != "block" and before >= one.share * self.cap), None)
-        if step is not None and step.does == "warn":
-            self._warn(call, target, step, before)
-        elif step is not None and target.model != step.model.partition("@")[0]:
-            reason = f"{step.share:.0%} of {self._said(self.cap)} is used: {step.model}"
-            call.decisions.append(Decision(self.stage, self.name, "enforce", "route", self.scope(call, target), reason))
-            call.route_from = call.route_from or call.request.model
-            model, _, endpoint = step.model.partition("@")
-            return replace(target, model=model, endpoint=endpoint)
-        if call.request.stream and self.capacity != math.inf:
-            over = self.refusal_for(
-                f"the stream reached {self._said(self.capacity)} per {self.window.text}", self.scope(call, target)
-            )
-            over.used, over.cap = self.capacity, self.cap
-            watch(call, StreamCap(self, worst.sent, worst.per_token, self.capacity - before, over))
-        return None
+        if step is not None and step.does == "route" and target.model == step.model.partition("@")[0]:
+            return None, before  # it goes there already
+        return step, before
 
-    def _warn(self, call: Call, target: Target, step: Step, used: float) -> None:
+    def _note(self, call: Call, target: Target, step: Step, used: float) -> None:
         scope = self.scope(call, target)
         reason = f"{self._said(used)} of {self._said(self.cap)} per {self.window.text} is used"
-        call.decisions.append(Decision(self.stage, self.name, "enforce", "warn", scope, reason))
+        if step.does == "route":
+            reason += f" -> {step.model}"
+        outcome = step.does if self.mode == "enforce" else f"would_{step.does}"
+        call.decisions.append(Decision(self.stage, self.name, self.mode, outcome, scope, reason))
         key = self._bucket(self.by.value(call, target) or "").key
-        if key not in self._warned:  # once a window in the log; on each call's span
+        if outcome == "warn" and key not in self._warned:  # once a window in the log; on each call's span
             if len(self._warned) >= WARNED_KEPT:
                 self._warned.clear()
             self._warned[key] = None
             log.warning("the budget %r has passed %.0f %% for %s: %s", self.name, step.share * 100, scope, reason)
+
+    def _watch(self, call: Call, target: Target, before: float) -> None:
+        """Let a stream end where it reaches what is free."""
+        if not call.request.stream or self.capacity == math.inf:
+            return
+        over = self.refusal_for(
+            f"the stream reached {self._said(self.capacity)} per {self.window.text}", self.scope(call, target)
+        )
+        over.used, over.cap = self.capacity, self.cap
+        worst: _Worst = call.notes[self.name]
+        watch(call, StreamCap(self, worst.sent, worst.per_token, self.capacity - before, over))
 
     def spent(self, call: Call, attempt: Attempt, claims: Sequence[Claim]) -> list[float]:
         """See `Counting`: what the provider billed; a stream that was left is charged what had come of it."""

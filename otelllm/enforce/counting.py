@@ -43,12 +43,14 @@ class Sized:
         """What it takes, as far as others of its kind tell."""
         if self._likely is None:
             self._likely = self._sizes.likely(self.call, self.target, self.measured)
+            self.call.expected = self._likely
         return self._likely
 
     def at_most(self) -> Size:
         """What it takes at most; raises `Unbounded` where nobody can tell."""
         if self._at_most is None:
             self._at_most = self._sizes.at_most(self.call, self.target, self.measured)
+            self.call.expected = self.call.expected or self._at_most
         return self._at_most
 
 
@@ -84,6 +86,9 @@ class Counting(Protocol):
         """What is used of each bucket after its claims were taken: the place for steps at a share of the cap. A target
         gives everything back and is tried in place of this one; `Blocked` gives everything back, and is raised.
         """
+
+    def shadowed(self, call: Call, target: Target, used: Sequence[float]) -> None:
+        """The same in shadow mode: notes on the call what `taken` would have done."""
 
     def spent(self, call: Call, attempt: Attempt, claims: Sequence[Claim]) -> Sequence[float]:
         """What each claim came to, now that the attempt is over."""

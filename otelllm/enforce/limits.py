@@ -104,6 +104,9 @@ class Limit:
         """See `Counting`: a limit has no steps."""
         return None
 
+    def shadowed(self, call: Call, target: Target, used: Sequence[float]) -> None:
+        """See `Counting`."""
+
     def spent(self, call: Call, attempt: Attempt, claims: Sequence[Claim]) -> list[float]:
         """See `Counting`."""
         failure, usage = attempt.failure, call.reading.usage

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from ..call import Call, Decision, Enough
 from ..errors import BudgetExceeded
 from ..estimate import output_so_far
+from .values import RuleMode
 
 __all__ = ["StreamCap", "watch"]
 
@@ -15,6 +16,7 @@ __all__ = ["StreamCap", "watch"]
 class _Rule(Protocol):
     name: str
     stage: str
+    mode: RuleMode
     stream_over: Literal["error", "finish"]
 
 
@@ -37,8 +39,12 @@ class StreamCap:
         if self.sent + output_so_far(call) * self.per_token < self.left:
             return
         rule = self.rule
-        outcome = "end_stream" if rule.stream_over == "error" else "finish_stream"
-        call.decisions.append(Decision(rule.stage, rule.name, "enforce", outcome, self.over.scope, str(self.over)))
+        ends = "end_stream" if rule.stream_over == "error" else "finish_stream"
+        outcome = ends if rule.mode == "enforce" else f"would_{ends}"
+        call.decisions.append(Decision(rule.stage, rule.name, rule.mode, outcome, self.over.scope, str(self.over)))
+        if rule.mode != "enforce":
+            call.on_chunk[:] = [one for one in call.on_chunk if one is not self]
+            return
         if rule.stream_over == "error":
             raise self.over
         raise Enough

@@ -55,7 +55,7 @@ class ExactCache:
             if call.tape.key == key:
                 return None  # the same once more, after an attempt that failed
             call.tape.let_go()
-        call.cache = CacheOutcome("miss")
+        call.cache = CacheOutcome("miss", key=key[:8].hex())
         tags = tags_of(call.scope.depends_on)
         try:
             if rule.mode == "enforce":
@@ -138,7 +138,8 @@ class ExactCache:
 
     def _hit(self, call: Call, recorded: Recorded) -> None:
         age_s = max(0.0, time() - recorded.at)
-        call.cache = CacheOutcome("hit", age_s=age_s, saved_usd=recorded.usd, saved_s=recorded.seconds)
+        known = call.cache.key if call.cache is not None else None
+        call.cache = CacheOutcome("hit", age_s=age_s, saved_usd=recorded.usd, saved_s=recorded.seconds, key=known)
         self._say(call, "hit", f"stored by span {recorded.span}" if recorded.span else "")
         if recorded.span and (span := span_id(call)):
             self._kept.noted(span, recorded.span)

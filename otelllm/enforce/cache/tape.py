@@ -97,7 +97,7 @@ class Tape:
             self._kept.put(self.key, packed(recorded), self._found, self._tags, ttl_s=self._ttl_s, span=span)
         except Away:
             return False
-        call.cache = CacheOutcome("stored")
+        call.cache = CacheOutcome("stored", key=call.cache.key)
         return True
 
     def _whole(self) -> Recorded | None:
