@@ -315,6 +315,8 @@ class Call:
     route_from: str | None = None
     """The model that the app asked for, where a rule chose another; likewise the model that failed."""
     fallback_from: str | None = None
+    input_size: float | Callable[[], float] | None = None
+    """Tokens that the prompt is expected to have, or what works them out; None where no policy asks."""
     expected: tuple[float, float] | None = None
     """Tokens of input and output that limits and budgets took it for, before it was sent; None where nobody counted."""
     served: Literal["provider", "rule", "cache"] = "provider"

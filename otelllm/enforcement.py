@@ -7,18 +7,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from .attempt import AS_ASKED
+from .call import Call
 from .enforce.admission import Admission, Clock
 from .enforce.cache import places
 from .enforce.cache.exact import ExactCache
 from .enforce.counting import Counting
 from .enforce.kill_switch import KillSwitch
+from .enforce.measuring import measure
 from .enforce.outputs import Outputs
 from .enforce.planning import Planning, Steer
 from .enforce.queue import Queue
 from .enforce.routing import Routing
 from .enforce.sizes import Sizes
 from .policy import Policy
-from .stages import LookUp, Stages
+from .stages import Asked, LookUp, Stages
 from .state.opening import open_state
 from .state.spec import State
 
@@ -53,8 +56,12 @@ class Enforcement:
             admit=self._admission(policy),
             beside=routing.beside if routing.asks_beside else None,
             gate=switch.gate if switch.has_tools else None,
+            measure=self._measure if policy.said else None,
             version=policy.version,
         )
+
+    def _measure(self, call: Call, asked: Asked) -> float:
+        return self._sizes.likely(call, AS_ASKED, measure(asked.kwargs)).input
 
     def _admission(self, policy: Policy) -> Admission | None:
         counting: tuple[Counting, ...] = (*policy.limits, *policy.budgets)

@@ -31,6 +31,8 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
     Ends the call through `end`, exactly once; where the answer is still to come, its relay does.
     """
     call.policy_version = stages.version
+    if stages.measure is not None:
+        call.input_size = partial(stages.measure, call, asked)
     try:
         for stage in stages.resolve:
             if (answer := (yield from stage(call))) is not None:

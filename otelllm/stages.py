@@ -97,6 +97,8 @@ class Stages:
     """Where there is one, the provider SDK's own retries are off."""
     gate: Callable[[str], None] | None = None
     """Before a tool is run, by its name: raises `KillSwitchOn` to refuse."""
+    measure: Callable[[Call, Asked], float] | None = None
+    """How many tokens a prompt is expected to have."""
     version: str = ""
     """The policy's version: on the span of each call that a rule decided on."""
 

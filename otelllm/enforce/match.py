@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from fnmatch import translate
 from hashlib import blake2b
 from random import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import semconv
 from ..call import Call
@@ -48,9 +49,6 @@ READ: dict[str, Callable[[Call], str | None]] = {
     "tier": _tier,
     "tool": lambda call: call.request.subject if call.operation == semconv.EXECUTE_TOOL else None,
 }
-LATER = {
-    "input_tokens": "rules by size come with a later version",
-}
 CASELESS = {"model", "provider"}
 
 
@@ -59,12 +57,16 @@ def compile_when(when: Mapping[str, object], salt: str = "") -> Match:
 
     `salt` makes the shares of different rules fall on different users.
     """
-    tests: list[tuple[Callable[[Call], str | None], Callable[[str], bool]]] = []
+    tests: list[tuple[Callable[[Call], Any], Callable[[Any], bool]]] = []
     words: list[str] = []
     for key, wanted in _flat(when).items():
         if key == "share":
             tests.append((_whom, _within(_share(wanted), salt)))
             words.append(f"share={wanted}")
+            continue
+        if key == "input_tokens":
+            tests.append((_input_tokens, _compared(wanted)))
+            words.append(f"input_tokens {wanted}")
             continue
         read = _reader(key)
         values = _values(key, wanted)
@@ -84,6 +86,27 @@ def compile_when(when: Mapping[str, object], salt: str = "") -> Match:
 def _whom(call: Call) -> str:
     """Whose calls a share keeps together: a user's, else a session's, else nobody's."""
     return call.scope.user or call.request.user or call.scope.session or str(random())  # noqa: S311  a sample only
+
+
+def _input_tokens(call: Call) -> float | None:
+    """How many tokens the prompt is expected to have; worked out once, for the first rule that asks."""
+    size = call.input_size
+    if callable(size):
+        size = call.input_size = size()
+    return size
+
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}  # fmt: skip
+
+
+def _compared(wanted: object) -> Callable[[float], bool]:
+    parsed = re.fullmatch(r"\s*(>=|<=|>|<)\s*([0-9][0-9_]*)\s*", wanted) if isinstance(wanted, str) else None
+    if parsed is None:
+        raise WrongWhen(f'input_tokens = {wanted!r} compares nothing; write "> 8000" or "<= 500"', "input_tokens")
+    holds, bound = _COMPARISONS[parsed[1]], float(parsed[2].replace("_", ""))
+    return lambda tokens: holds(tokens, bound)
 
 
 def _share(wanted: object) -> float:
@@ -110,11 +133,11 @@ def _reader(key: str) -> Callable[[Call], str | None]:
     if key.startswith("tag.") and len(key) > 4:
         name = key[4:]
         return lambda call: call.scope.tags.get(name)
-    if key in LATER:
-        raise WrongWhen(f"{key} is not supported in this version: {LATER[key]}; leave it out", key)
     if key not in READ:
-        near = get_close_matches(key, [*READ, *LATER, "share"], 1)
-        way_out = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(READ)}, share, tag.NAME"
+        near = get_close_matches(key, [*READ, "input_tokens", "share"], 1)
+        way_out = (
+            f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(READ)}, input_tokens, share, tag.NAME"
+        )
         raise WrongWhen(f"{key} is not a key; {way_out}", key)
     return READ[key]
 

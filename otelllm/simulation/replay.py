@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..attempt import AS_ASKED, Attempt
-from ..call import Call, Decision
+from ..call import Call, Decision, Usage
 from ..enforce.measuring import Measured
 from ..enforce.sizes import Size, Sizes, Unbounded
 from ..enforcement import Enforcement
@@ -78,6 +78,7 @@ class _Open:
     def begin(self, stages: Stages, cache: _Cache) -> None:
         call, past = self.past.call, self.past
         asked = Asked(_NOBODY, _NOBODY, None, {}, _NO_METHOD)  # nothing of them is asked
+        call.input_size = past.expected[0] if past.expected is not None else float((past.usage or Usage()).input or 0)
         for stage in stages.resolve:
             drive(stage(call), lambda _: None)
         target = stages.plan(call, asked)[0] if stages.plan is not None else AS_ASKED

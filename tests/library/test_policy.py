@@ -88,7 +88,7 @@ def test_nothing_said_is_a_policy_too():
         ("[[kill]]\nwhen = { user = [] }", "otelllm.toml:2: kill.when.user = [] matches nothing"),
         ("[[kill]]\nwhen = { tag = 'x' }", "otelllm.toml:2: kill.when.tag = 'x' needs a name; write tag.NAME = 'x'"),
         ("[[kill]]\nwhen = { share = 2 }", "otelllm.toml:2: kill.when.share = 2 is not a share; write a part of 1"),
-        ("[[kill]]\nwhen = { input_tokens = '> 8' }", "otelllm.toml:2: kill.when.input_tokens is not supported in"),
+        ("[[kill]]\nwhen = { input_tokens = 8 }", "otelllm.toml:2: kill.when.input_tokens = 8 compares nothing; write"),
         ("[[kill]]\nanswer = 'x'\nwhen = { tool = 'y' }", "otelllm.toml:2: kill.answer is a model's; a tool that is"),
         ("[[kill]]\nmode = 'on'", "otelllm.toml:2: kill.mode = 'on' is none of 'off', 'shadow', 'enforce'"),
         ("[[kill]]\nanswer = ''", "otelllm.toml:2: kill.answer = '' is no text"),

@@ -48,6 +48,15 @@ def test_other_calls_go_where_they_would(asking: Asking, provider: Provider, ote
     assert _decisions(otel) == []
 
 
+def test_a_route_may_go_by_the_prompts_size(asking: Asking, provider: Provider, otel: Telemetry) -> None:
+    otel.instrument(policy={"routes": [{"when": {"input_tokens": "> 1_000"}, "model": "long-context"}]})
+    asking.ask("a few words")
+    assert provider.last.json["model"] == asking.arguments()["model"]
+    asking.ask("many words " * 1_000)
+    assert provider.last.json["model"] == "long-context"
+    assert otel.spans[-1].attributes[semconv.ROUTE_FROM] == asking.arguments()["model"]
+
+
 def test_a_route_in_shadow_changes_nothing(asking: Asking, provider: Provider, otel: Telemetry) -> None:
     otel.instrument(policy={"routes": [{"name": "try", "mode": "shadow", "model": "other"}]})
     asking.ask()
