@@ -43,7 +43,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "prices": 1, "repeats": 1, "time_limits": 1,
         "auth": 2, "decode": 2, "encode": 2, "exporter_status": 2, "keys_command": 2, "listening": 2, "matching": 2,
         "operations": 2, "policies": 2, "retention": 2,
-        "hosts": 3, "stores": 3, "telemetry": 3,
+        "hosts": 3, "recovery": 3, "stores": 3, "telemetry": 3,
         "asker": 4, "exporters": 4, "receivers": 4,
         "api": 5,
         "__main__": 6,

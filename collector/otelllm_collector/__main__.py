@@ -41,13 +41,14 @@ from .config import Address, BadSetting, Settings, is_loopback, read_settings
 from .exporter_status import Status
 from .exporters import Exporters, read_destinations
 from .hosts import OnlyKnownOrigins, OnlyLoopbackHosts
-from .journal import Journal
+from .journal import STORE, Journal
 from .listening import STOP_WITHIN_S, WebServer, check_certificates, listen, room_for
 from .live import Live
 from .policies import Policies
 from .questions import Busy
 from .receivers.http import OtlpHttp
 from .receivers.intake import Intake
+from .recovery import Following, recover
 from .retention import read_retention
 from .stores.duckdb import open_store
 from .stores.spec import Store
@@ -62,19 +63,21 @@ ROOM_LOOKED_FOR_S = 1.0
 
 
 class _Onward:
-    """The exporters and what they read, where there are any."""
+    """The journal, and the exporters that read it, where there are any."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self.journal: Journal | None = None
-        self._exporters: Exporters | None = None
-        if settings.config is None or not (to := read_destinations(settings.config)):
-            return
-        names = [one.name for one in to]
+    def __init__(self, settings: Settings) -> None:
+        self._to = read_destinations(settings.config) if settings.config is not None else []
+        names = [STORE, *(one.name for one in self._to)]
         self.journal = Journal(
             settings.data / "journal", names, size=settings.journal_size, age_s=settings.journal_age_s
         )
-        self._exporters = Exporters(to, self.journal, store)
-        self._exporters.start()
+        self._exporters: Exporters | None = None
+
+    def start(self, store: Store, commits: Commits) -> None:
+        """Let the exporters go on where they were left."""
+        if self._to:
+            self._exporters = Exporters(self._to, self.journal, store, commits.catch_up)
+            self._exporters.start()
 
     def statuses(self) -> list[Status]:
         """Of each, as of now."""
@@ -84,8 +87,7 @@ class _Onward:
         """What was not sent is sent after the next start."""
         if self._exporters is not None:
             self._exporters.close()
-        if self.journal is not None:
-            self.journal.close()
+        self.journal.close()
 
 
 def build(
@@ -93,7 +95,9 @@ def build(
     onward: _Onward,
 ) -> ASGIApp:  # fmt: skip
     """The application: OTLP in, the query API out. `questions` are threads: decoding has others, neither may starve."""
-    asker = Asker(store, questions, sql_timeout_s=settings.sql_timeout_s, sql_row_limit=settings.sql_row_limit)
+    asker = Asker(
+        store, intake.commits, questions, sql_timeout_s=settings.sql_timeout_s, sql_row_limit=settings.sql_row_limit
+    )
     otlp = OtlpHttp(intake, body_limit=settings.body_limit)
     groups = (traces, spans, aggregates, signals, sql)
     app = Starlette(
@@ -134,14 +138,18 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 
 async def serve(settings: Settings, store: Store) -> None:
-    """Serve until told to stop; then commit what was accepted."""
+    """Serve until told to stop; then store what was accepted."""
     with listen(settings) as listener, ThreadPoolExecutor(2) as decoding, ThreadPoolExecutor(4) as questions:
         live, policies = Live(), Policies(settings.data)
         telemetry = Telemetry([prometheus_reader(), *otlp_readers()])
-        onward = _Onward(settings, store)
+        onward = _Onward(settings)
         telemetry.watch_exporters(onward.statuses)
+        stored = store.follow(onward.journal.identity)
         commits = Commits(telemetry.timed(store.write), store.tidy, live.publish, store.upkeep)
         try:
+            commits.spine = Following(onward.journal, settings.data / "set-aside", telemetry.set_aside)
+            await asyncio.to_thread(recover, onward.journal, commits, stored)
+            onward.start(store, commits)
             intake = Intake(
                 commits,
                 decoding,
@@ -150,7 +158,7 @@ async def serve(settings: Settings, store: Store) -> None:
                 journal=onward.journal,
                 now_ns=SteadyClock(),  # of the journal's scale
             )
-            telemetry.watch(lambda: intake.in_flight, lambda: commits.waiting, settings.data)
+            telemetry.watch(lambda: intake.in_flight, commits, settings.data)
             auth = Auth(settings, telemetry.unauthorized)
             async with _grpc(settings, intake, auth) as (grpc, stop_grpc):
                 app = build(settings, store, intake, auth, questions, live, policies, onward)

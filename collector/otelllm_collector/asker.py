@@ -7,9 +7,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
+from .commits import ROWS_WORTH_WAITING, Commits
 from .stores.spec import Store
 
 __all__ = ["Asker"]
+
+WITHIN_S, ALL_WITHIN_S = 1.0, 10.0
+"""So long a question waits for what was acknowledged before it."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,11 +22,33 @@ T = TypeVar("T")
 class Asker:
     """A store and the threads that its questions run in."""
 
-    def __init__(self, store: Store, threads: Executor, *, sql_timeout_s: float, sql_row_limit: int) -> None:
-        self.store, self._threads = store, threads
+    def __init__(
+        self, store: Store, commits: Commits, threads: Executor, *, sql_timeout_s: float, sql_row_limit: int
+    ) -> None:
+        self.store, self._commits, self._threads = store, commits, threads
         self.sql_timeout_s, self.sql_row_limit = sql_timeout_s, sql_row_limit
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The answer of one of the store's methods."""
+        """The answer of one of the store's methods, to what was acknowledged before it was asked; while more comes in
+        than is stored at once, to what was acknowledged two seconds before.
+        """
+
+        def answered() -> T:
+            self._commits.catch_up(WITHIN_S, ROWS_WORTH_WAITING)
+            return question(*args, **kwargs)
+
+        return await self.go_on(answered)
+
+    async def ask_for_all(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, of all that was acknowledged before, however much that is."""
+
+        def answered() -> T:
+            self._commits.catch_up(ALL_WITHIN_S)
+            return question(*args, **kwargs)
+
+        return await self.go_on(answered)
+
+    async def go_on(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same without any waiting: the rest of an answer."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: question(*args, **kwargs))

@@ -19,6 +19,7 @@ from opentelemetry.sdk.resources import Resource
 
 from otelllm.version import __version__
 
+from .commits import Commits, Write
 from .exporter_status import Status
 from .rows import Batch
 
@@ -51,6 +52,9 @@ class Telemetry:
         self._stored = meter.create_counter(
             "otelllm.collector.stored", "{record}", "Records of committed batches by signal"
         )
+        self._set_aside = meter.create_counter(
+            "otelllm.collector.set_aside", "{record}", "Records acknowledged that the store can't keep: in set-aside/"
+        )
         self._commit = meter.create_histogram(
             "otelllm.collector.commit.duration", "s", "One transaction, by outcome",
             explicit_bucket_boundaries_advisory=SECONDS,
@@ -73,13 +77,13 @@ class Telemetry:
         """Count one call that was turned away for its key."""
         self._refused_keys.add(1, {"reason": reason})
 
-    def timed(self, write: Callable[[Sequence[Batch]], None]) -> Callable[[Sequence[Batch]], None]:
+    def timed(self, write: Write) -> Write:
         """A store's `write`, of which each transaction's time is kept."""
 
-        def timed_write(batches: Sequence[Batch]) -> None:
+        def timed_write(batches: Sequence[Batch], upto: int | None = None) -> None:
             began, outcome = time.perf_counter(), "failed"
             try:
-                write(batches)
+                write(batches, upto)
                 outcome = "ok"
             finally:
                 self._commit.record(time.perf_counter() - began, {"outcome": outcome})
@@ -89,10 +93,15 @@ class Telemetry:
 
         return timed_write
 
-    def watch(self, in_flight: Callable[[], int], waiting: Callable[[], int], data: Path) -> None:
+    def set_aside(self, signal: str, records: int) -> None:
+        """Count records that were acknowledged and that the store can't keep."""
+        self._set_aside.add(records, {"signal": signal})
+
+    def watch(self, in_flight: Callable[[], int], commits: Commits, data: Path) -> None:
         """Gauges of what is there when they are asked for."""
-        self._gauge("in_flight", "By", "Bytes accepted and not yet committed", in_flight)
-        self._gauge("queue", "{batch}", "Batches that wait for a commit", waiting)
+        self._gauge("in_flight", "By", "Bytes in hand that are not acknowledged yet", in_flight)
+        self._gauge("queue", "{batch}", "Batches that wait for a commit", lambda: commits.waiting)
+        self._gauge("behind", "By", "Bytes acknowledged and not yet stored", lambda: commits.bytes_behind)
         self._gauge("store.size", "By", "The database's files on disk", lambda: _size(data))
 
     def watch_exporters(self, statuses: Callable[[], Sequence[Status]]) -> None:

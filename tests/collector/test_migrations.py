@@ -71,6 +71,8 @@ def test_a_database_of_an_earlier_schema_is_opened_with_all_that_is_in_it(tmp_pa
     with duckdb.connect(str(tmp_path / "data" / FILE_NAME)) as connection:
         for name, columns in newest.items():
             assert columns_of(connection, f"raw.{name}") == columns
+            if name not in tables:
+                continue
             kept = ", ".join(column for column in tables[name] if column in columns)
             rows = connection.execute(f"select {kept} from raw.{name}").fetchall()
             assert len(rows) == ROWS, name

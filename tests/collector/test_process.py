@@ -131,9 +131,7 @@ def gated(tmp_path: Path) -> Iterator[tuple[Any, Gate]]:
         settings = Settings(tmp_path)
         intake = Intake(commits, decoding, in_flight_limit=1000)
         yield (
-            build(
-                settings, store, intake, Auth(settings), questions, Live(), Policies(tmp_path), _Onward(settings, store)
-            ),
+            build(settings, store, intake, Auth(settings), questions, Live(), Policies(tmp_path), _Onward(settings)),
             gate,
         )
         gate.opened.set()

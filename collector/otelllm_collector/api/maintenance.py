@@ -64,7 +64,7 @@ def _export(asker: Asker) -> Route:
             as_bytes = _delimited if kind == "otlp" else _line
             pieces = (as_bytes(signal, batch) for batch in asker.store.batches(wanted, signal))
         # The first piece before the answer begins: what is wrong with the question still has a status to say it.
-        first = await asker.ask(next, pieces, b"")
+        first = await asker.ask_for_all(next, pieces, b"")
         return StreamingResponse(_rest(asker, first, pieces), media_type=MEDIA_TYPES[kind])
 
     return Operation(
@@ -77,7 +77,7 @@ def _export(asker: Asker) -> Route:
 
 def _upkeep(asker: Asker, commits: Commits) -> list[Route]:
     async def backup(_: Request) -> Response:
-        file = await asker.ask(asker.store.backup)
+        file = await asker.ask_for_all(asker.store.backup)
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         return StreamingResponse(_read(asker, file), media_type=DATABASE, headers={"content-length": str(size)})
@@ -86,10 +86,10 @@ def _upkeep(asker: Asker, commits: Commits) -> list[Route]:
         since = (await read_json(request, SINCE_LIMIT, '{"since": 0}')).get("since", 0)
         if isinstance(since, bool) or not isinstance(since, int) or not 0 <= since <= arguments.MAX_NS:
             raise BadQuestion(f"since {since!r} is no time in nanoseconds since 1970")
-        return answer(await done(asker.store.reprice(since)))
+        return answer(await done(await asker.ask_for_all(asker.store.reprice, since)))
 
     async def retain(_: Request) -> Response:
-        return answer(await done(asker.store.retain()))
+        return answer(await done(await asker.ask_for_all(asker.store.retain)))
 
     async def state(_: Request) -> Response:
         return answer(await asker.ask(asker.store.state))
@@ -129,7 +129,7 @@ def _upkeep(asker: Asker, commits: Commits) -> list[Route]:
 
 async def _read(asker: Asker, file: BinaryIO) -> AsyncIterator[bytes]:
     with file:
-        while piece := await asker.ask(file.read, PIECE):
+        while piece := await asker.go_on(file.read, PIECE):
             yield piece
 
 
@@ -137,7 +137,7 @@ async def _rest(asker: Asker, first: bytes, pieces: Iterator[bytes]) -> AsyncIte
     piece = first
     while piece:
         yield piece
-        piece = await asker.ask(next, pieces, b"")
+        piece = await asker.go_on(next, pieces, b"")
 
 
 def _check_filters(signal: Signal, wanted: SpanFilter) -> None:

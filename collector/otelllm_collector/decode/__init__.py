@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
@@ -23,37 +23,52 @@ from .spans import read_spans
 from .values import to_json
 from .wire import REQUESTS, Undecodable, parse
 
-__all__ = ["Signal", "Undecodable", "as_protobuf", "decode"]
+__all__ = ["Decoded", "Signal", "Undecodable", "as_protobuf", "decode", "decode_whole"]
 
 _READERS: dict[str, Callable[[Any, Batch, int], None]] = {"metrics": read_metrics, "logs": read_logs}
 
 
+class Decoded(NamedTuple):
+    """One export request."""
+
+    batch: Batch
+    body: bytes
+    """As protobuf, without the records that nobody can read: decoded again it gives the same rows."""
+
+
 def decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None = None) -> Batch:
     """Rows of one export request; `now_ns` is when it came, `project` goes onto its resources."""
-    batch = _decode(signal, body, is_json=is_json, now_ns=now_ns, project=project)
+    return decode_whole(signal, body, is_json=is_json, now_ns=now_ns, project=project).batch
+
+
+def decode_whole(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None = None) -> Decoded:
+    """The same, with the body as protobuf."""
+    decoded = _decode(signal, body, is_json=is_json, now_ns=now_ns, project=project)
     if project is not None:  # which a score has nowhere else: it is kept without its sender
-        for score in batch.scores:
+        for score in decoded.batch.scores:
             score.attributes = to_json({**orjson.loads(score.attributes), semconv.PROJECT: project})
-    return batch
+    return decoded
 
 
-def _decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None) -> Batch:
+def _decode(signal: Signal, body: bytes, *, is_json: bool, now_ns: int, project: str | None) -> Decoded:
     batch = Batch(project=project)
-    if signal != "traces":
-        _READERS[signal](parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse), batch, now_ns)
-        return batch
-    if not is_json:
+    if not is_json and signal == "traces":
         try:
             read_spans(body, batch, now_ns)
         except (ValueError, IndexError, DecodeError):  # no protobuf, or some that only its own parser understands
             batch = Batch(project=project)
         else:
-            return batch
+            return Decoded(batch, body)
         body = _mended(body, batch)
     request = parse(REQUESTS[signal], body, is_json=is_json, refuse=batch.refuse)
-    request.DiscardUnknownFields()
-    read_spans(request.SerializeToString(), batch, now_ns)
-    return batch
+    if is_json:
+        body = request.SerializeToString()
+    if signal == "traces":
+        request.DiscardUnknownFields()
+        read_spans(body if is_json else request.SerializeToString(), batch, now_ns)
+    else:
+        _READERS[signal](request, batch, now_ns)
+    return Decoded(batch, body)
 
 
 def _mended(body: bytes, batch: Batch) -> bytes:

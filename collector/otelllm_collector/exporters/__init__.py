@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..exporter_status import Status
 from ..journal import Journal
@@ -27,8 +27,15 @@ _TIMEOUT_S = 10.0
 class Exporters:
     """All of a collector's exporters, each with its thread."""
 
-    def __init__(self, destinations: Sequence[Destination], journal: Journal, store: Store) -> None:
-        self._store = store
+    def __init__(
+        self,
+        destinations: Sequence[Destination],
+        journal: Journal,
+        store: Store,
+        catch_up: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """`catch_up` waits until the store has what is in the journal, at most so long."""
+        self._store, self._catch_up = store, catch_up
         self._forwarders = [Forwarder(to, _sender(to), journal, self._summaries) for to in destinations]
 
     def start(self) -> None:
@@ -49,6 +56,7 @@ class Exporters:
         return [one.status for one in self._forwarders]
 
     def _summaries(self, trace_ids: Iterable[str]) -> Mapping[str, Summary]:
+        self._catch_up(_TIMEOUT_S)
         ids = [f"'{int(one, 16):032x}'" for one in trace_ids]  # hexadecimal, and nothing else
         found = self._store.sql(_SUMMARIES.format(", ".join(ids)), len(ids) * 2, _TIMEOUT_S)
         made: dict[str, Summary] = {}

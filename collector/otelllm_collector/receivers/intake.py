@@ -1,6 +1,6 @@
 """What the receivers share: a body's way from bytes to disk, and the count of bytes that are on it.
 
-Errors are `Refused`, of a kind that each receiver has a code of its own for. What `keep` returns is committed.
+Errors are `Refused`, of a kind that each receiver has a code of its own for. What `keep` returns is durable.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..commits import Commits, Rejected
-from ..decode import Signal, Undecodable, as_protobuf, decode
+from ..commits import Commits, Journaled, Rejected
+from ..decode import Decoded, Signal, Undecodable, decode_whole
 from ..decode.inflate import TooLarge, inflate
 from ..journal import Journal, JournalFailed
 from ..prices import with_costs
@@ -22,6 +22,9 @@ from ..telemetry import Telemetry
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+ROOM_WITHIN_S = 10.0
+"""So long an answer waits for a store that is behind; then its sender is asked to come again."""
 
 __all__ = ["Arrival", "Hold", "Intake", "Refused", "Why", "refusals"]
 
@@ -72,7 +75,7 @@ class Hold:
 
 
 class Intake:
-    """Bodies to committed batches, for all receivers together."""
+    """Bodies to durable batches, for all receivers together."""
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Intake:
         journal: Journal | None = None,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """Without a journal an answer waits until the store has committed."""
         self.telemetry = telemetry or Telemetry()
         self.commits, self._decoding, self._journal = commits, decoding, journal
         self._in_flight_limit, self._now_ns = in_flight_limit, now_ns
@@ -107,30 +111,50 @@ class Intake:
             if encoding != "identity":
                 body = await loop.run_in_executor(self._decoding, inflate, body, encoding, limit)
                 hold.add(len(body))
-            batch = await loop.run_in_executor(
+            now_ns = self._now_ns()
+            decoded = await loop.run_in_executor(
                 self._decoding,
-                lambda: with_costs(decode(signal, body, is_json=is_json, now_ns=self._now_ns(), project=project)),
+                lambda: _priced(decode_whole(signal, body, is_json=is_json, now_ns=now_ns, project=project)),
             )
-            if batch.size:
-                await self._keep(signal, body, batch, is_json=is_json)
+            if decoded.batch.size:
+                await self._keep(signal, decoded, now_ns)
         except (TooLarge, TooMany) as error:
             raise Refused("too_large", str(error)) from error
         except (Undecodable, Rejected) as error:
             raise Refused("bad", str(error)) from error
         except (Busy, JournalFailed) as error:
             raise Refused("busy", str(error)) from error
-        return batch
+        return decoded.batch
 
-    async def _keep(self, signal: Signal, body: bytes, batch: Batch, *, is_json: bool) -> None:
-        """In the store, and for the exporters: an answer of success means that both have it."""
+    async def _keep(self, signal: Signal, decoded: Decoded, now_ns: int) -> None:
+        """In the journal, from which the store and the exporters have it."""
+        batch, body = decoded
         if self._journal is None:
             await asyncio.wrap_future(self.commits.submit(batch))
             return
-        if is_json:
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(self._decoding, as_protobuf, signal, body)
-        journaled = self._journal.append(signal, body, batch.size, self._now_ns())
-        await asyncio.gather(asyncio.wrap_future(self.commits.submit(batch)), asyncio.wrap_future(journaled))
+        await self._room()
+
+        def deliver(number: int) -> None:
+            self.commits.accept(batch, Journaled(number, batch.size, len(body)))
+
+        durable = self._journal.append(
+            signal, body, batch.size, now_ns, project=batch.project, deliver=deliver
+        )  # fmt: skip
+        await asyncio.wrap_future(durable)
+
+    async def _room(self) -> None:
+        """Wait for a store that is behind: senders then come as fast as it writes."""
+        try:
+            async with asyncio.timeout(ROOM_WITHIN_S):
+                while (room := self.commits.room()) is not None:
+                    await asyncio.wrap_future(room)
+        except TimeoutError as error:
+            raise Busy("the store is behind with what was accepted; send this again in a second") from error
+
+
+def _priced(decoded: Decoded) -> Decoded:
+    with_costs(decoded.batch)
+    return decoded
 
 
 def refusals(batch: Batch) -> tuple[int, str]:

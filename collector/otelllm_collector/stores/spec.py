@@ -25,8 +25,14 @@ class Store(Protocol):
     A question that can't be answered raises `BadQuestion`; nothing else of a caller's doing may raise.
     """
 
-    def write(self, batches: Sequence[Batch]) -> None:
-        """Keep all of the batches, or raise and keep none.
+    def follow(self, journal: str) -> int:
+        """What is written from now on comes from the journal of this identity; the number up to which it is stored, 0
+        where nothing of it is. Called before the first `write`, by whoever has a journal.
+        """
+
+    def write(self, batches: Sequence[Batch], upto: int | None = None) -> None:
+        """Keep all of the batches, and in the same transaction that the journal is stored up to the number `upto`; or
+        raise and keep nothing.
 
         MUST be durable when it returns: kill -9 and a power cut lose nothing. A span that is stored already (by trace
         and span id, within 24 hours) MUST be stored once, the fuller later version of it.

@@ -16,7 +16,7 @@ from .database import attach_copy, copies
 __all__ = ["write_backup"]
 
 TABLES = (
-    "version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics",
+    "version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics", "place",
 )  # fmt: skip
 
 _one_at_a_time = threading.Lock()

@@ -39,6 +39,7 @@ MIGRATIONS: list[tuple[str | InSlices, ...]] = [
         "message_ids_only",
     ),
     ("hash_of_body",),
+    ("place",),
 ]
 """The files that each version of the schema adds, in order; a database's version is how many of these it has."""
 

@@ -104,6 +104,7 @@ class Rewriting:
         for table in TIMES:
             for _ in self._copied(mirror, table):
                 pass
+        mirror.connection.execute("insert into raw.place select * from otelllm.raw.place")
         mirror.connection.execute("checkpoint rewritten")
         mirror.connection.close()
         self._own.execute("detach rewritten")

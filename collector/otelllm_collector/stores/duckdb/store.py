@@ -100,10 +100,14 @@ class DuckDBStore:
         self._is_paused = False
         self._is_open = True
 
-    def write(self, batches: Sequence[Batch]) -> None:
+    def follow(self, journal: str) -> int:
+        """How far this journal is stored."""
+        return self._writing.follow(journal)
+
+    def write(self, batches: Sequence[Batch], upto: int | None = None) -> None:
         """Keep all of the batches, or raise and keep none."""
         try:
-            self._writing.write(batches)
+            self._writing.write(batches, upto)
         except duckdb.Error as error:
             if isinstance(error, BATCHS_OWN_FAULTS):
                 raise

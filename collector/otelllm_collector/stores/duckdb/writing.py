@@ -68,6 +68,7 @@ class Writing:
         self._message_ids: dict[bytes, int] = {}
         """Of the messages that the batches in hand name."""
         self._used: set[int] | None = None
+        self._journal = ""
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
         self._remember(self._recent_messages())
@@ -76,8 +77,15 @@ class Writing:
         """Go on with another connection, to a file that holds the same."""
         self._connection = connection
 
-    def write(self, batches: Sequence[Batch]) -> None:
-        """Write all of them durably, or raise and write none."""
+    def follow(self, journal: str) -> int:
+        """What is written from now on comes from this journal; the number up to which it is stored."""
+        self._journal = journal
+        return max(
+            (int(number) for name, number in self._fetch(sql("write/known_place")) if name == journal), default=0
+        )
+
+    def write(self, batches: Sequence[Batch], upto: int | None = None) -> None:
+        """Write all of them durably, and that the journal is stored up to this number; or raise and write nothing."""
         self._connection.execute("begin")
         try:
             resources = self._write_senders(batches, "resources")
@@ -88,6 +96,8 @@ class Writing:
             self._insert("contents", [content for batch in batches for content in batch.contents])
             self._insert("logs", [log for batch in batches for log in batch.logs])
             self._insert("metrics", [metric for batch in batches for metric in batch.metrics])
+            if upto is not None:
+                self._connection.execute(sql("write/place"), {"journal": self._journal, "number": upto})
             self._connection.execute("commit")  # one fdatasync
         except BaseException:
             with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already

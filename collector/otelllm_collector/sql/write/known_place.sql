@@ -1,0 +1,1 @@
+select journal, number from raw.place order by number;

@@ -1,0 +1,2 @@
+delete from raw.place;
+insert into raw.place values ($journal, $number);
