@@ -12,13 +12,14 @@ from .stages import Asked
 __all__ = ["aimed"]
 
 
-def aimed(asked: Asked, kwargs: Mapping[str, Any], target: Target) -> tuple[Any, Mapping[str, Any]]:
-    """The resource to call in place of the app's, one that does not retry by itself, and what to call it with.
+def aimed(asked: Asked, kwargs: Mapping[str, Any], target: Target, *, once: bool) -> tuple[Any, Mapping[str, Any]]:
+    """The resource to call in place of the app's, and what to call it with.
 
-    `kwargs` are those of the method that sends: the app's own, or a manager's request.
+    `kwargs` are those of the method that sends: the app's own, or a manager's request. Where `once`, the SDK's own
+    retries are off.
     """
     aim = getattr(asked.provider, "aim", None)
-    instance = asked.instance if aim is None else aim(asked.instance, target)
+    instance = asked.instance if aim is None else aim(asked.instance, target, once=once)
     return instance, _steered(asked.surface, kwargs, target)
 
 

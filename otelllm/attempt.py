@@ -47,6 +47,8 @@ class Failure(NamedTuple):
     status: int | None = None
     retry_after_s: float | None = None
     """How long the provider asked us to wait."""
+    may_retry: bool | None = None
+    """What the provider itself said of trying again; None where it said nothing."""
 
 
 @dataclass(slots=True)
@@ -57,8 +59,11 @@ class Attempt:
     """From 1."""
     target: Target
     began: int
-    """On the monotonic clock, ns; likewise the next."""
+    """On the monotonic clock, ns."""
+    model: str | None = None
+    """What it asks for, whether that is the app's own or the target's."""
     ended: int | None = None
+    """On the same clock."""
     waited_s: float = 0.0
     """Before it was sent: in a queue, or for a retry."""
     error_type: str | None = None

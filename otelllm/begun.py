@@ -123,7 +123,7 @@ class Begun:
         if step.stored is not None:
             return step.stored.instance, kwargs
         if step.target is not None:
-            instance, kwargs = aimed(self._asked, kwargs, step.target)
+            instance, kwargs = aimed(self._asked, kwargs, step.target, once=step.once)
         if self._asking:
             kwargs = {**kwargs, **self._asking}
         return instance, self._propagated(kwargs) if self._settings.propagates else kwargs

@@ -312,6 +312,8 @@ class Call:
     policy_version: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     """The requests that were let go, as far as a policy steers them; the last one is the one that answered."""
+    course: Any = None
+    """What retries, keys and fallbacks remember of it while it is under way; nobody else looks at it."""
     route_from: str | None = None
     """The model that the app asked for, where a rule chose another; likewise the model that failed."""
     fallback_from: str | None = None

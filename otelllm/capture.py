@@ -14,7 +14,7 @@ import orjson
 from . import semconv
 from .blobs import kept_in
 from .json_tree import Tree, cut_text, each_part, each_text, fit, fit_messages, fits_in_parts, plain, readable
-from .redaction import may_hold_secrets, redact_known
+from .redaction import has_keys, hide_keys, holds_keys, may_hold_secrets, redact_known
 from .safely import safely
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Content:
         self.truncated = False
         """Something was cut or left out."""
         self.redactions = 0
-        self._as_it_is = capture.mode == "full" and capture.redact is None
+        self._as_it_is = capture.mode == "full" and capture.redact is None and not has_keys()
         self._left = capture.span_bytes
 
     def write(self, name: str, value: object) -> None:
@@ -134,7 +134,8 @@ class Content:
 
     def _is_clean(self, data: bytes) -> bool:
         """Whether the JSON as a text already shows that redaction would change nothing."""
-        return self.capture.redact is None and not may_hold_secrets(data.decode())
+        holds = holds_keys if self.capture.mode == "full" else may_hold_secrets
+        return self.capture.redact is None and not holds(data.decode())
 
     def _redacted(self, tree: Tree) -> Tree:
         return each_text(tree, self._edited, self._known)
@@ -151,9 +152,7 @@ class Content:
         return self._known(text)
 
     def _known(self, text: str) -> str:
-        if self.capture.mode == "full":
-            return text
-        text, found = redact_known(text)
+        text, found = hide_keys(text) if self.capture.mode == "full" else redact_known(text)
         self.redactions += found
         return text
 

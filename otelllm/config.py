@@ -11,7 +11,7 @@ from typing import Literal, cast, get_args
 from .errors import BadConfig
 from .folders import default_state
 
-__all__ = ["CaptureMode", "OnBadPolicy", "Settings", "read"]
+__all__ = ["CaptureMode", "OnBadPolicy", "Settings", "read", "variable"]
 
 CaptureMode = Literal["off", "redacted", "full"]
 OnBadPolicy = Literal["exit", "block", "off"]
@@ -115,3 +115,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         propagate=_flag(env, "OTELLLM_PROPAGATE"),
         include_usage=_flag(env, "OTELLLM_INCLUDE_USAGE"),
     )
+
+
+def variable(name: str) -> str | None:
+    """What a variable holds that the policy names (an API key); None where it is not set, or empty."""
+    return os.environ.get(name, "").strip() or None

@@ -15,13 +15,14 @@ from .bodies import Body
 from .call import Tape
 from .endings import is_unawaited
 from .errors import Blocked
-from .relay import Relay
+from .relay import CLOSERS, Relay
 from .safely import safely
 from .taps import AsyncTap, Tap, tap
 
-__all__ = ["attach", "relay_of"]
+__all__ = ["attach", "hand_over", "relay_of"]
 
 _RELAY = "_otelllm_relay"
+_NEXT = "_otelllm_next"
 
 
 def attach(relay: Relay, stream: Any, response: Any) -> None:
@@ -33,6 +34,20 @@ def attach(relay: Relay, stream: Any, response: Any) -> None:
         relay.response = weakref.ref(response)
         kind: Any = type(response)
         response.__class__ = _hooked(kind)
+
+
+def hand_over(relay: Relay, response: Any) -> None:
+    """The answer comes from `response` now; to close the one before, which the app's stream knows, closes this one."""
+    before = relay.response() if relay.response is not None else None
+    attach(relay, None, response)
+    if before is not None:
+        before.__dict__.pop(_RELAY, None)
+        before.__dict__[_NEXT] = response
+
+
+def _next_of(response: Any, caller: str) -> Any:
+    """What is closed with `response`, where a function of the app's closes it, and not its own iterator at its end."""
+    return response.__dict__.pop(_NEXT, None) if caller in CLOSERS else None
 
 
 def relay_of(response: Any) -> Relay | None:
@@ -184,6 +199,8 @@ def _hooked(kind: Any) -> Any:
                 return super().close(*args, **kwargs)
             finally:
                 _told(self, caller)
+                if (following := _next_of(self, caller)) is not None:
+                    following.close()
 
         async def aclose(self, *args: Any, **kwargs: Any) -> Any:
             frame = sys._getframe(1)
@@ -193,6 +210,8 @@ def _hooked(kind: Any) -> Any:
                 return await super().aclose(*args, **kwargs)
             finally:
                 _told(self, caller, is_collected=is_collected)
+                if (following := _next_of(self, caller)) is not None:
+                    await following.aclose()
 
         if hasattr(kind, "iter_bytes"):
 

@@ -13,13 +13,17 @@ from .enforce.admission import Admission, Clock
 from .enforce.cache import places
 from .enforce.cache.exact import ExactCache
 from .enforce.counting import Counting
+from .enforce.course import Learned
 from .enforce.kill_switch import KillSwitch
 from .enforce.measuring import measure
 from .enforce.outputs import Outputs
 from .enforce.planning import Planning, Steer
 from .enforce.queue import Queue
+from .enforce.recovery import Recovery
+from .enforce.retries import RetryRules
 from .enforce.routing import Routing
 from .enforce.sizes import Sizes
+from .enforce.targets import Targets
 from .policy import Policy
 from .stages import Asked, LookUp, Stages
 from .state.opening import open_state
@@ -34,6 +38,7 @@ class Enforcement:
     def __init__(
         self, service: str = "app", folder: Path | None = None, *, sizes: Sizes | None = None,
         clock: Clock = time.monotonic, counters: Callable[[str], State] | None = None,
+        learned: Learned | None = None,
     ) -> None:  # fmt: skip
         """`service` tells this app's counters from others'; they are in `folder` where no rule says where.
 
@@ -43,20 +48,27 @@ class Enforcement:
         self._sizes = sizes or Sizes()
         self._clock = clock
         self._counters = counters or partial(open_state, service=service, folder=folder)
+        self._learned = learned or Learned()
         self._states: dict[str, State] = {}
         self._queue: Queue | None = None
 
     def stages(self, policy: Policy) -> Stages:
-        """What the flow runs for each call; empty where no rule is on."""
-        switch, routing = KillSwitch(policy.kill), Routing(policy.routes)
+        """What the flow runs for each call; empty where no rule is on.
+
+        Raises BadConfig where the environment lacks a key that the policy names.
+        """
+        switch, routing = KillSwitch(policy.kill), Routing(policy.routes, policy.endpoints)
+        recovery = self._recovery(policy)
         return Stages(
             resolve=(switch,) if switch.rules else (),
-            plan=_plan(policy, routing),
+            plan=_plan(policy, routing, recovery),
             look_up=tuple(_caches(policy)),
             admit=self._admission(policy),
             beside=routing.beside if routing.asks_beside else None,
             gate=switch.gate if switch.has_tools else None,
             measure=self._measure if policy.said else None,
+            recover=recovery,
+            owns_retries=recovery is not None and recovery.owns_retries,
             version=policy.version,
         )
 
@@ -82,6 +94,19 @@ class Enforcement:
         written = [state.flush(timeout_s) for state in self._states.values()]
         return all(written)
 
+    def _recovery(self, policy: Policy) -> Recovery | None:
+        """Retries, keys, endpoints and fallbacks; None where the policy says nothing of them."""
+        if policy.retries is not None:
+            rules = policy.retries
+        elif policy.keys or policy.fallbacks:
+            rules = RetryRules()
+        elif policy.endpoints:
+            rules = RetryRules(mode="off")
+        else:
+            return None
+        targets = Targets(policy.keys, policy.endpoints, policy.fallbacks, self._learned)
+        return Recovery(rules, targets, self._learned)
+
     def close(self) -> None:
         """Let go of files and connections."""
         for state in self._states.values():
@@ -89,13 +114,14 @@ class Enforcement:
         places.close_all()
 
 
-def _plan(policy: Policy, routing: Routing) -> Planning | None:
+def _plan(policy: Policy, routing: Routing, recovery: Recovery | None) -> Planning | None:
     steer: list[Steer] = []
     if routing.leads:
         steer.append(routing.choose)
     if policy.outputs:
         steer.append(Outputs(policy.outputs).limit)
-    return Planning(steer) if steer else None
+    expand = () if recovery is None else (recovery.expand,)
+    return Planning(steer, expand) if steer or expand else None
 
 
 def _caches(policy: Policy) -> Iterator[LookUp]:

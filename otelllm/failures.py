@@ -26,6 +26,11 @@ _POLICY = re.compile(r"content_filter|content_policy|content management policy|R
 _SPENT = re.compile(
     r"insufficient_quota|billing|credit balance|spend(?:ing)? (?:cap|limit)|exceeded your current quota", re.IGNORECASE
 )
+# A stream that fails in its beginning has no status of its own: the provider's word says what it is.
+_BUSY = re.compile(r"rate_?limit|too_?many_?requests|resource_?exhausted|throttl", re.IGNORECASE)
+_SLOW = re.compile(r"time_?d?_?out|deadline_?exceeded", re.IGNORECASE)
+_REFUSED = re.compile(r"invalid|not_?found|permission|authentication|unauthorized|forbidden|validation", re.IGNORECASE)
+_DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 _LONGEST = 2_000
 """Characters of an error's text that are looked through."""
 
@@ -35,29 +40,55 @@ def failure_of(provider: Provider, error: BaseException) -> Failure:
     own = getattr(provider, "failure", None)
     if own is not None and (found := own(error)) is not None:
         return found  # type: ignore[no-any-return]  # an optional method of the protocol
-    status = _status(error)
-    wait_s = retry_after_s(headers_of(error))
-    return Failure(_kind(error, status), status, wait_s)
+    status, headers = _status(error), headers_of(error)
+    wait_s = retry_after_s(headers)
+    wait_s = _retry_info_s(error) if wait_s is None else wait_s
+    word = headers.get("x-should-retry")
+    return Failure(
+        _kind(error, status, wait_s),
+        status,
+        wait_s,
+        None if word not in {"true", "false"} else word == "true",
+    )
 
 
-def _kind(error: BaseException, status: int | None) -> FailureKind:
+def _kind(error: BaseException, status: int | None, wait_s: float | None) -> FailureKind:
     if is_timeout(error) or isinstance(error, TimeoutError) or status in {408, 504}:
         return "timeout"
-    if status is None:
-        lost = isinstance(error, ConnectionError) or any(
-            _CONNECTION.search(one.__name__) for one in type(error).__mro__
-        )
-        return "connection" if lost else "other"
-    if status >= 500:
+    if status is None and (
+        isinstance(error, ConnectionError) or any(_CONNECTION.search(one.__name__) for one in type(error).__mro__)
+    ):
+        return "connection"
+    if status is not None and status >= 500:
         return "5xx"
     said = f"{_code(error)} {str(error)[:_LONGEST]}"
-    if status == 402 or _SPENT.search(said):
+    if status is None or status < 400:
+        return _kind_in_stream(error, said)
+    # Google says "quota" and "billing" of its limits a minute, too, and when to come again.
+    if status == 402 or "insufficient_quota" in said or (wait_s is None and _SPENT.search(said)):
         return "spend_cap"
     if status == 429:
         return "429"
     if _TOO_LONG.search(said):
         return "context_length"
     return "content_policy" if _POLICY.search(said) else "other"
+
+
+def _kind_in_stream(error: BaseException, said: str) -> FailureKind:
+    """Of an error that came as an event of an answer of success; any other exception is no failure of the provider."""
+    if getattr(error, "body", None) is None or "ResponseValidation" in type(error).__name__:
+        return "other"
+    for pattern, kind in _WORDS:
+        if pattern.search(said):
+            return kind
+    # Overloaded, an internal error, or one that says nothing.
+    return "other" if _REFUSED.search(_code(error)) else "5xx"
+
+
+_WORDS: tuple[tuple[re.Pattern[str], FailureKind], ...] = (
+    (_SPENT, "spend_cap"), (_TOO_LONG, "context_length"), (_POLICY, "content_policy"), (_BUSY, "429"),
+    (_SLOW, "timeout"),
+)  # fmt: skip
 
 
 def _code(error: BaseException) -> str:
@@ -104,6 +135,18 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time())
     except ValueError:
         return None
+
+
+def _retry_info_s(error: BaseException) -> float | None:
+    """Google's way: a `google.rpc.RetryInfo` among the details in an error's body, its delay as "34.07s"."""
+    for body in (getattr(error, "details", None), getattr(error, "body", None)):
+        one = body[0] if isinstance(body, list) and body else body
+        details = field(field(one, "error") or one, "details")
+        for detail in details if isinstance(details, list) else ():
+            said = _DELAY.fullmatch(str(field(detail, "retryDelay") or ""))
+            if said is not None:
+                return float(said[1])
+    return None
 
 
 def _number(said: Any) -> float | None:

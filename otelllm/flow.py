@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter_ns as now
-from typing import Any
+from typing import Any, NamedTuple
 
-from .attempt import AS_ASKED, Attempt, Target
 from .call import Call, End
-from .connection import attach
+from .connection import attach, hand_over
 from .endings import is_cancellation
 from .errors import Blocked
-from .failures import failure_of, headers_of
 from .generators import stand_in
 from .relay import Relay
+from .renewal import renew
 from .safely import safely
 from .spec import Received
-from .stages import Admit, Asked, Stages
-from .steps import SEND, Send, Steps, Wait
+from .stages import Asked, Stages
+from .steps import SEND, SENDER, Send, Steps
+from .tries import Tries, read_headers
 
 __all__ = ["run"]
 
@@ -33,6 +32,7 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
     call.policy_version = stages.version
     if stages.measure is not None:
         call.input_size = partial(stages.measure, call, asked)
+    again = None
     try:
         for stage in stages.resolve:
             if (answer := (yield from stage(call))) is not None:
@@ -42,7 +42,10 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
                 break
         else:
             if stages.has_attempts:
-                result = yield from _attempts(call, asked, stages)
+                tries = Tries(call, asked, stages)
+                result = yield from tries.first()
+                if stages.recover is not None:
+                    again = Again(tries.again, (yield SENDER))
             else:
                 call.timing.sent = now()
                 result = yield SEND
@@ -53,84 +56,28 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
         received = asked.provider.receive(result)
         if received.kind == "generator":
             call.request.stream = True
-            return stand_in(received.body, Relay(call, asked.surface, asked.provider, end))
-        if _receive(call, asked, end, received):
+            relay = Relay(call, asked.surface, asked.provider, end)
+            stream = stand_in(received.body, relay)
+            if again is not None:
+                _renew(relay, asked, stream, again)
+            return stream
+        if _receive(call, asked, end, received, again):
             return result
     _end(call, end)
     return result
 
 
-def _attempts(call: Call, asked: Asked, stages: Stages) -> Steps[Any]:
-    """The answer of the first target that gives one, or of a cache; the last target's own error where none does."""
-    plan = deque((AS_ASKED,)) if stages.plan is None else stages.plan(call, asked)
-    if stages.beside is not None:
-        for target in stages.beside(call):
-            yield Send(target=target, is_beside=True)
-    wait_s = 0.0
-    while True:
-        target = plan.popleft()
-        call.request.model = target.model or call.request.model
-        for look_up in stages.look_up:
-            if (stored := (yield from look_up(call, asked, target))) is not None:
-                call.served = "cache"
-                call.timing.sent = now()
-                return (yield Send(stored=stored, target=target))
-        attempt = Attempt(len(call.attempts) + 1, target, now(), waited_s=wait_s)
-        if stages.admit is not None and (other := (yield from stages.admit(call, asked, attempt))) is not None:
-            plan.appendleft(other)
-            continue
-        call.attempts.append(attempt)
-        if stages.admit is not None and len(call.attempts) == 1:
-            call.on_end.append(partial(_settle, stages.admit))
-        attempt.began = call.timing.sent = now()
-        try:
-            return (yield Send(target=target if stages.recover is not None else _steered(target)))
-        except BaseException as error:
-            attempt.ended = now()
-            with safely("reading a failed attempt"):
-                _read_failure(call, asked, attempt, error)
-            pause_s = None
-            if stages.recover is not None and isinstance(error, Exception) and not isinstance(error, Blocked):
-                pause_s = stages.recover(call, asked, attempt, plan)
-            if pause_s is None:
-                raise
-            if stages.admit is not None:
-                with safely("settling a failed attempt"):
-                    _settle(stages.admit, call)
-        wait_s = pause_s
-        if wait_s:
-            yield Wait(wait_s)
+class Again(NamedTuple):
+    """What a stream needs to begin anew: the next attempt after an error, and the driver's way to send it."""
+
+    steps: Callable[[Exception], Steps[Any]]
+    send: Any
 
 
-def _settle(admit: Admit, call: Call) -> None:
-    """Of the call's last attempt, once."""
-    attempt = call.attempts[-1]
-    if attempt.reserved is not None:
-        admit.settle(call, attempt)
-        attempt.reserved = None
-
-
-def _steered(target: Target) -> Target | None:
-    return None if target is AS_ASKED else target
-
-
-def _read_failure(call: Call, asked: Asked, attempt: Attempt, error: BaseException) -> None:
-    """How it failed; what it leaves in the call's reading is of this attempt, and not of the next."""
-    _read_headers(call, asked, None)
-    _tell(call, headers_of(error))
-    attempt.failure = failure_of(asked.provider, error)
-    asked.provider.read_error(call.reading, error, asked.surface, False)
-    attempt.error_type, attempt.request_id = call.reading.error_type, call.reading.request_id
-    call.reading.error_type = call.reading.request_id = None
-
-
-def _receive(call: Call, asked: Asked, end: End, received: Received) -> bool:
+def _receive(call: Call, asked: Asked, end: End, received: Received, again: Again | None) -> bool:
     """Read what came back; whether a relay ends the call later."""
     provider, surface = asked.provider, asked.surface
-    _read_headers(call, asked, received.response)
-    if call.tape is not None:
-        with safely("recording an answer"):
-            call.tape.received(received)
+    _note(call, asked, received)
     if received.kind == "whole":
         call.timing.ended = now()
         surface.read_response(call.reading, received.body, call.captures)
@@ -141,20 +88,31 @@ def _receive(call: Call, asked: Asked, end: End, received: Received) -> bool:
         with safely("watching an answer"):  # a relay that nothing holds ends its call when it is let go
             received.attach(relay)
     attach(relay, received.body if received.kind == "stream" and received.attach is None else None, received.response)
+    if again is not None and received.kind == "stream":
+        _renew(relay, asked, getattr(received.body, provider.iterator or "_", None), again)
     return True
 
 
-def _read_headers(call: Call, asked: Asked, response: Any) -> None:
-    noted, call.response = call.response, None  # kept any longer, it would tie a stream into a cycle
-    if (response := response if response is not None else noted) is not None:
-        with safely("reading headers"):
-            asked.provider.read_headers(call.reading, response.headers)
-            _tell(call, response.headers)
+def _note(call: Call, asked: Asked, received: Received) -> None:
+    """What is told of an answer before it is read."""
+    read_headers(call, asked, received.response)
+    if call.tape is not None:
+        with safely("recording an answer"):
+            call.tape.received(received)
 
 
-def _tell(call: Call, headers: Mapping[str, str]) -> None:
-    for told in call.on_headers:
-        told(headers)
+def _renew(relay: Relay, asked: Asked, tap: Any, again: Again) -> None:
+    """Let a stream begin anew where it fails before its first chunk."""
+    provider = asked.provider
+
+    def source_of(result: Any) -> Any:
+        received = provider.receive(result)
+        _note(relay.call, asked, received)
+        if received.response is not None:
+            hand_over(relay, received.response)
+        return received.body if received.kind == "generator" else getattr(received.body, provider.iterator)
+
+    renew(tap, relay, again=again.steps, source_of=source_of, send=again.send)
 
 
 def _fail(call: Call, asked: Asked, end: End, error: BaseException) -> None:
@@ -164,7 +122,7 @@ def _fail(call: Call, asked: Asked, end: End, error: BaseException) -> None:
         call.verdict = "block"
     if call.request.stream:
         call.ending = "blocked" if call.verdict == "block" else "cancelled" if is_cancellation(error) else "broken"
-    _read_headers(call, asked, None)
+    read_headers(call, asked, None)
     with safely("reading an error"):
         asked.provider.read_error(call.reading, error, asked.surface, call.captures)
     _end(call, end)

@@ -6,12 +6,18 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["http_library", "is_asynchronous", "is_timeout", "offline"]
+__all__ = ["http_library", "is_asynchronous", "is_timeout", "offline", "seconds_of"]
 
 
 def is_timeout(error: BaseException) -> bool:
     """Whether the SDK, or the HTTP library below it, gave up waiting."""
     return any(kind.__name__ in {"APITimeoutError", "TimeoutException"} for kind in type(error).__mro__)
+
+
+def seconds_of(timeout: Any) -> float | None:
+    """The seconds of a time-out: a number, or httpx's record of several, of which reading is what a model takes."""
+    said = getattr(timeout, "read", timeout)
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else None
 
 
 def is_asynchronous(client: Any) -> bool:

@@ -14,15 +14,32 @@ from typing import Any, get_args
 import orjson
 
 from .capture import Mode
-from .enforce import budgets, counters, kill_switch, limits, outputs, queue, routing, values
+from .enforce import (
+    budgets,
+    counters,
+    endpoints,
+    fallbacks,
+    keys,
+    kill_switch,
+    limits,
+    outputs,
+    queue,
+    retries,
+    routing,
+    values,
+)
 from .enforce.budgets import Budget
 from .enforce.cache import rule as cache_rule
 from .enforce.cache.rule import CacheRule
 from .enforce.counters import Counters
+from .enforce.endpoints import Endpoint
+from .enforce.fallbacks import Fallback
+from .enforce.keys import KeyRule
 from .enforce.kill_switch import KillRule
 from .enforce.limits import Limit
 from .enforce.outputs import Output
 from .enforce.queue import QueueRules
+from .enforce.retries import RetryRules
 from .enforce.routing import Route
 from .enforce.values import Wrong
 from .errors import BadConfig
@@ -30,12 +47,6 @@ from .file_watcher import FileWatcher
 from .toml_lines import line_of
 
 __all__ = ["CaptureRules", "Policy", "Watched", "from_mapping", "load", "parse"]
-
-# Known to the policy file's reference, enforced by later versions. Taking them silently would let somebody believe in
-# a limit that is not there.
-LATER = (
-    "retries", "endpoints", "keys", "fallbacks",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,10 @@ class Policy:
     service: Service | None = None
     state: Counters = field(default_factory=Counters)
     cache: CacheRule | None = None
+    retries: RetryRules | None = None
+    endpoints: tuple[Endpoint, ...] = ()
+    keys: tuple[KeyRule, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
     path: Path | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
     """Its sections, as they were written."""
@@ -145,7 +160,8 @@ def from_mapping(keys: Mapping[str, Any]) -> Policy:
 
 
 class Watched:
-    """Follows a policy file: a good change goes to `on_change`, a broken or deleted file is told to `on_error` once.
+    """Follows a policy file: a good change goes to `on_change`, which may refuse it by BadConfig; that, and a broken or
+    deleted file, is told to `on_error` once.
 
     Both are called from a thread of ours. Whoever watches keeps the old policy after an error.
     """
@@ -183,14 +199,19 @@ class Watched:
             self._on_error(error)
 
 
-def _policy(keys: Mapping[str, Any]) -> Policy:
-    for name in keys:
-        if name in LATER:
-            raise Wrong((name,), f"{name} is not enforced by this version of otelllm; leave the section out")
+def _policy(said: Mapping[str, Any]) -> Policy:
+    for name in said:
         if name not in SECTIONS:
-            values.unknown((name,), name, (*SECTIONS, *LATER), "section")
-    read = {name: SECTIONS[name](said) for name, said in keys.items()}
-    return Policy(**read, said=dict(keys), version=_version(keys))
+            values.unknown((name,), name, tuple(SECTIONS), "section")
+    read = {name: SECTIONS[name](value) for name, value in said.items()}
+    policy = Policy(**read, said=dict(said), version=_version(said))
+    names = endpoints.names_of(policy.endpoints)
+    for number, route in enumerate(policy.routes):
+        endpoints.check(route.model, names, ("routes", number, route.key))
+    for number, fallback in enumerate(policy.fallbacks):
+        for target in fallback.to:
+            endpoints.check(target, names, ("fallbacks", number, "to"))
+    return policy
 
 
 def _version(said: object) -> str:
@@ -235,4 +256,8 @@ SECTIONS: dict[str, Callable[[object], Any]] = {
     "queue": queue.read,
     "state": counters.read,
     "budgets": partial(values.rules, section="budgets", read=budgets.read),
+    "retries": retries.read,
+    "endpoints": partial(values.rules, section="endpoints", read=endpoints.read),
+    "keys": partial(values.rules, section="keys", read=keys.read),
+    "fallbacks": partial(values.rules, section="fallbacks", read=fallbacks.read),
 }

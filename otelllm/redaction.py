@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["may_hold_secrets", "redact_known"]
+__all__ = ["has_keys", "hide", "hide_keys", "holds_keys", "may_hold_secrets", "redact_known"]
 
 
 class Shape(NamedTuple):
@@ -91,8 +91,39 @@ _DIGITS = re.compile(r"[2-6][0-9][0-9][0-9][ -]?[0-9]{4}")
 _IBAN_HEAD = re.compile(r"[A-Z][A-Z][0-9][0-9] ?[A-Z0-9]{4}")
 
 
+_keys: dict[str, str] = {}
+"""The policy's API keys, and what stands in their place, in whatever mode content is kept."""
+
+
+def hide(key: str, name: str) -> None:
+    """From now on `key` is in nothing that we write: providers' error texts repeat it."""
+    _keys[key] = f"[key {name}]"
+
+
+def has_keys() -> bool:
+    """Whether the policy has keys at all."""
+    return bool(_keys)
+
+
+def holds_keys(text: str) -> bool:
+    """Whether a key of the policy is in this text, or in this JSON."""
+    return any(key in text for key in _keys)
+
+
+def hide_keys(text: str) -> tuple[str, int]:
+    """The text without the policy's keys, and how many there were."""
+    count = 0
+    for key, marker in _keys.items():
+        if found := text.count(key):
+            text = text.replace(key, marker)
+            count += found
+    return text, count
+
+
 def may_hold_secrets(text: str) -> bool:
     """Whether `redact_known` could change this text, or the text inside this JSON: false alarms, never misses."""
+    if _keys and holds_keys(text):
+        return True
     for shape in SHAPES:
         for needle in shape.needles:
             if needle in text:
@@ -102,7 +133,7 @@ def may_hold_secrets(text: str) -> bool:
 
 def redact_known(text: str) -> tuple[str, int]:
     """The text with every known shape replaced by [redacted:KIND], and how many there were. Pure."""
-    count = 0
+    text, count = hide_keys(text)
     for shape in SHAPES:
         if any(needle in text for needle in shape.needles):
             text, found = shape.pattern.subn(f"[redacted:{shape.kind}]", text)

@@ -20,14 +20,15 @@ from .fields import decoded
 from .safely import safely, swallow
 from .spec import Provider, Surface
 
-__all__ = ["Relay", "end_all", "forget_parents", "let_go", "open_relays"]
+__all__ = ["CLOSERS", "Relay", "end_all", "forget_parents", "let_go", "open_relays"]
 
 _live: weakref.WeakSet[Relay] = weakref.WeakSet()
 _lineage = 0
 """Counts forks: a child holds copies of its parent's open streams, and must not end the parent's calls again."""
 
 
-_CLOSERS = {"close", "aclose", "__exit__", "__aexit__"}
+CLOSERS = frozenset({"close", "aclose", "__exit__", "__aexit__"})
+"""Functions by which an app closes a stream, through the SDK's."""
 
 
 class Relay:
@@ -194,7 +195,7 @@ class Relay:
             return
         if self.reading:
             # Not the SDK's own generators: of those the tap sees how the read ends.
-            self.stopped = self.stopped or caller in _CLOSERS
+            self.stopped = self.stopped or caller in CLOSERS
             return
         if caller in {"iter_raw", "aiter_raw"} and not self.watched:
             # A raw body read to its end, not kept yet. The SDK's manager closes a second time: the call ends then.

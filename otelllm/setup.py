@@ -50,9 +50,9 @@ class _Running:
 
     patch: Patch
     telemetry: Telemetry
+    enforcement: Enforcement
     own: Policy
     """The policy of the file or the argument, with the switches of the environment."""
-    enforcement: Enforcement
     served: Policy | None = None
     """What the collector adds to it."""
     stages: Stages = field(init=False)
@@ -60,18 +60,14 @@ class _Running:
     watched: Watched | None = None
 
     def __post_init__(self) -> None:
-        self._follow()
+        self._follow(self.own, self.served)
 
     def changed(self, policy: Policy) -> None:
         """The file says something else; called from a thread of the watcher's."""
         if _running is self:
             settings = config.read()
-            before, self.own = self.own, policy.with_kill(settings.kill)
-            try:
-                self._follow()
-            except BadConfig:  # counters that this process has no client for
-                self.own = before
-                raise
+            before = self.own
+            self._follow(policy.with_kill(settings.kill), self.served)
             log.info("otelllm policy %s is in force (version %s)", policy.path, policy.version)
             if before.service != policy.service:
                 self.ask_service(settings.key)
@@ -79,11 +75,9 @@ class _Running:
     def was_served(self, policy: Policy) -> None:
         """The collector's policy came, or another one; called from a thread of the service's."""
         if _running is self:
-            before, self.served = self.served, policy
             try:
-                self._follow()
+                self._follow(self.own, policy)
             except BadConfig as error:
-                self.served = before
                 _told_broken(error)
                 return
             log.info("otelllm policy of %s is in force (version %s)", self.own.service, policy.version)
@@ -94,15 +88,18 @@ class _Running:
             self.service.stop()
             self.service = None
         if self.own.service is None:
-            self.served = None
-            self._follow()
+            self._follow(self.own, None)
         else:
             self.service = PolicyService(self.own.service.url, key, self.was_served)
             self.service.start()
 
-    def _follow(self) -> None:
-        """Let the policy be in force from the next call on, and for streams that are under way."""
-        self.stages = self.enforcement.stages(self.own.over(self.served))
+    def _follow(self, own: Policy, served: Policy | None) -> None:
+        """Let a policy be in force from the next call on, and for streams that are under way.
+
+        Where it can't be enforced (BadConfig) the old one stays.
+        """
+        self.stages = self.enforcement.stages(own.over(served))
+        self.own, self.served = own, served
         tool_gate.use(self.stages.gate)
         interrupt_open(self.stages.refusing)
 
@@ -142,6 +139,7 @@ def instrument(  # noqa: PLR0913  all optional, all by name
         if _running is not None or settings.disabled:
             return
         rules = _policy(policy, settings)
+        enforcement = _enforcement(service_name, rules, settings)
         kept = _capture(capture, redact, rules, settings)
         pricing.configure(prices)
         blobs.use(Blobs(rules.capture.blobs) if rules.capture.blobs else None)
@@ -160,11 +158,10 @@ def instrument(  # noqa: PLR0913  all optional, all by name
             propagates=settings.propagate if propagate is None else propagate,
             asks_usage=settings.include_usage if include_usage is None else include_usage,
         )
-        patch = Patch(providers.installed(), frameworks.installed(), calls)
-        _running = _Running(patch, telemetry, rules, _enforcement(service_name, rules, settings))
+        _running = _Running(Patch(providers.installed(), frameworks.installed(), calls), telemetry, enforcement, rules)
         _watch(settings)
         emit.use(emitter)
-        patch.apply()
+        _running.patch.apply()
         processes.on_exit(_at_exit)
         processes.on_fork(_in_child)
 
@@ -241,12 +238,17 @@ def _policy(given: str | Path | Mapping[str, Any] | Policy | None, settings: Set
 
 
 def _enforcement(service_name: str | None, rules: Policy, settings: Settings) -> Enforcement:
-    """Counters of the service's own; one without a name is told by its policy file, or by where it runs."""
+    """What enforces the policy; BadConfig where it can't be (a key, or a client of the counters, is not there).
+
+    Counters are the service's own; one without a name is told by its policy file, or by where it runs.
+    """
     service = service_name or settings.service_name
     if not service:
         place = rules.path.absolute() if rules.path is not None else Path.cwd()
         service = f"app-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
-    return Enforcement(service, settings.state_folder)
+    enforcement = Enforcement(service, settings.state_folder)
+    enforcement.stages(rules)
+    return enforcement
 
 
 def _capture(

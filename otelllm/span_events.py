@@ -49,7 +49,7 @@ def _attempt(call: Call, attempt: Attempt) -> dict[str, Value]:
     told: dict[str, Value | None] = {
         "number": attempt.number,
         "provider": call.provider,
-        "model": target.model or call.route_from or call.request.model,
+        "model": attempt.model,
         "endpoint": target.endpoint or None,
         "key": target.key.hash if target.key is not None else call.key,
         "status": attempt.failure.status if attempt.failure is not None else None,

@@ -178,6 +178,8 @@ class Provider(Protocol):
     """
     answers_if_asked: bool
     """They are read only for who wants a call's headers (`Call.on_headers`). May be left out."""
+    steers: tuple[str, ...]
+    """What `aim` can change besides: "base_url", "key". May be left out: nothing then."""
     below: tuple[str, ...]
     """Methods `module:Class.method` below ours at which other instrumentations patch. May be left out."""
 
@@ -216,9 +218,9 @@ class Provider(Protocol):
         None where the surface can't say a text.
         """
 
-    def aim(self, instance: Any, target: Target) -> Any:
-        """A resource like `instance` that sends to `target` (its `base_url` and `key`, where it has them), once: the
-        SDK's own retries are off. MUST share the app's HTTP client. May be left out, where an SDK can't.
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        """A resource like `instance` that sends to `target` (its `base_url` and `key`, as far as `steers` says),
+        and where `once` with the SDK's own retries off. MUST share the app's HTTP client. May be left out.
         """
 
     def identity(self, instance: Any) -> str | None:
@@ -233,6 +235,9 @@ class Provider(Protocol):
 
     def revive(self, instance: Any, surface: Surface, kwargs: Mapping[str, Any], recorded: Recorded) -> Revived | None:
         """What was recorded, as the SDK gives it, each time a new object; None where it can't be made any more."""
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        """How long the app waits for one request, as the call says, or its client. May be left out."""
 
     def failure(self, error: BaseException) -> Failure | None:
         """How the provider refused or failed, where the SDK's exception says it in a way of its own (see failures);

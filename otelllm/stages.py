@@ -42,7 +42,10 @@ class Plan(Protocol):
     """Routing, output limits, fallbacks, key pools: where a call may go."""
 
     def __call__(self, call: Call, asked: Asked) -> deque[Target]:
-        """The targets to try, in order; at least one. Says on the call (`decisions`, `route_from`) what it changed."""
+        """The targets to try, in order; at least one. Says on the call (`decisions`, `route_from`) what it changed.
+
+        MAY raise the error that the provider gave to the same request a moment ago, where no attempt is left for it.
+        """
 
 
 class LookUp(Protocol):
@@ -78,7 +81,8 @@ class Recover(Protocol):
     def __call__(self, call: Call, asked: Asked, attempt: Attempt, plan: deque[Target]) -> float | None:
         """Seconds to wait before the first target of `plan` is tried; None to let the error reach the app.
 
-        MAY put the target of `attempt`, or another, in front of the plan; MUST return None where it is empty.
+        MAY put the target of `attempt`, or another, in front of the plan; MUST return None where it is empty. Asked of
+        streams, too, that fail before the app got anything of them.
         """
 
 
@@ -94,7 +98,8 @@ class Stages:
     look_up: tuple[LookUp, ...] = ()
     admit: Admit | None = None
     recover: Recover | None = None
-    """Where there is one, the provider SDK's own retries are off."""
+    owns_retries: bool = False
+    """The provider SDK's own retries are off: `recover` is in their place."""
     gate: Callable[[str], None] | None = None
     """Before a tool is run, by its name: raises `KillSwitchOn` to refuse."""
     measure: Callable[[Call, Asked], float] | None = None

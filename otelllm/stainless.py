@@ -13,15 +13,16 @@ from .call import Reading, Request
 from .fields import decoded as read_body
 from .fields import field, members, plain
 from .hosts import endpoint_of
-from .http_clients import http_library, is_asynchronous, is_timeout, offline
+from .http_clients import http_library, is_asynchronous, is_timeout, offline, seconds_of
 from .spec import Endpoint, Method, Received, Surface
 from .stainless_replay import Replaying
 
 __all__ = ["Stainless", "decoded", "given", "merged", "pair", "read_error_body", "responses_of"]
 
 
-_aimed: WeakKeyDictionary[Any, dict[tuple[str | None, Key | None], Any]] = WeakKeyDictionary()
-"""Copies of clients, by where they send and with which key: making one costs 60 µs and more."""
+_Place = tuple[str | None, Key | None, bool, type[Any]]
+_aimed: WeakKeyDictionary[Any, dict[_Place, Any]] = WeakKeyDictionary()
+"""Resources over copies of clients, by where they send and with which key: making one costs 60 µs and more."""
 
 
 def responses_of(package: str) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class Stainless(Replaying):
     generator = "__stream__"
     answers: tuple[str, ...] = ()
     answers_if_asked = True
+    steers = ("base_url", "key")
     request_ids: tuple[str, ...] = ("x-request-id", "request-id")
     """Headers that may hold the provider's id of the request; the first found wins."""
 
@@ -122,20 +124,33 @@ class Stainless(Replaying):
             return str(status)
         return str(code) if isinstance(code, int) else None
 
-    def aim(self, instance: Any, target: Target) -> Any:
-        """A resource over a copy of the app's client, with the same HTTP client below; one copy for each target."""
-        client = instance._client
-        copies = _aimed.setdefault(client, {})
-        place = (target.base_url, target.key)
-        copy = copies.get(place)
-        if copy is None:
-            options: dict[str, Any] = {"max_retries": 0}
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        """A resource over a copy of the app's client, with the same HTTP client below; one for each target."""
+        client = getattr(instance, "_client", None)
+        is_as_asked = target.base_url is None and target.key is None and not once
+        if client is None or is_as_asked:
+            return instance  # without a client it is a connection's manager: there is no request to try again
+        kind: Any = type(instance)
+        resources = _aimed.get(client)
+        if resources is None:
+            resources = _aimed.setdefault(client, {})
+        place = (target.base_url, target.key, once, kind)
+        resource = resources.get(place)
+        if resource is None:
+            options: dict[str, Any] = {"max_retries": 0} if once else {}
             if target.base_url is not None:
                 options["base_url"] = target.base_url
             if target.key is not None:
                 options["api_key"] = target.key.secret
-            copy = copies[place] = client.with_options(**options)
-        return type(instance)(copy)
+            resource = resources[place] = kind(client.with_options(**options))
+        return resource
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        """How long the app waits for one request: as the call says, else as its client does."""
+        said = kwargs.get("timeout")
+        if not given(said):
+            said = getattr(getattr(instance, "_client", None), "timeout", None)
+        return seconds_of(said)
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """A resource of the same kind, over a copy of the app's own client that answers by itself."""

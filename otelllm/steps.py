@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from .attempt import Target
 from .gates import Gate
 
-__all__ = ["Io", "Send", "Step", "Steps", "Wait", "adrive", "drive"]
+__all__ = ["SENDER", "Io", "Send", "Sender", "Step", "Steps", "Wait", "adrive", "drive"]
 
 T = TypeVar("T")
 
@@ -38,16 +38,25 @@ class Send:
     answer: str | None = None
     stored: Any = None
     target: Target | None = None
-    """Where a policy steers the call; None where it does not, and the SDK's own retries stay on."""
+    """Where a policy steers the call; None where it does not."""
+    once: bool = False
+    """The SDK is not to try again by itself."""
     is_beside: bool = False
     """A second call, whose answer nobody gets: it is begun, and not waited for."""
 
 
-Step = Wait | Io | Send
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Give the driver's own way to send: something may have to be sent after the flow has returned."""
+
+
+Step = Wait | Io | Send | Sender
 Steps = Generator[Step, Any, T]
 
 SEND = Send()
 """The common case: no static answer."""
+
+SENDER = Sender()
 
 
 def drive(steps: Steps[T], send: Callable[[Send], Any]) -> T:
@@ -61,6 +70,8 @@ def drive(steps: Steps[T], send: Callable[[Send], Any]) -> T:
                 elif type(step) is Wait:
                     (time.sleep if step.gate is None else step.gate.wait)(step.seconds)
                     result = None
+                elif type(step) is Sender:
+                    result = send
                 else:
                     assert type(step) is Io
                     result = step.sync()
@@ -84,6 +95,8 @@ async def adrive(steps: Steps[T], send: Callable[[Send], Awaitable[Any]]) -> T:
                 elif type(step) is Wait:
                     await (_pause if step.gate is None else step.gate.wait_async)(step.seconds)
                     result = None
+                elif type(step) is Sender:
+                    result = send
                 else:
                     assert type(step) is Io
                     result = await step.asynchronous()

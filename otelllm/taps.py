@@ -15,7 +15,7 @@ __all__ = ["AsyncTap", "Tap", "tap", "tap_body"]
 class Tap:
     """Stands in for a sync stream's inner iterator: hands on each chunk, folded and with its moment noted."""
 
-    __slots__ = ("_next", "_relay", "_source")
+    __slots__ = ("__weakref__", "_next", "_relay", "_source")
 
     def __init__(self, source: Any, relay: Relay) -> None:
         self._source = source
@@ -59,7 +59,7 @@ class Tap:
 class AsyncTap:
     """The same for an async stream."""
 
-    __slots__ = ("_next", "_relay", "_source")
+    __slots__ = ("__weakref__", "_next", "_relay", "_source")
 
     def __init__(self, source: Any, relay: Relay) -> None:
         self._source = source

@@ -9,6 +9,7 @@ from random import random
 from ..attempt import Target
 from ..call import Call, Decision
 from . import values
+from .endpoints import Endpoint, place_of
 from .values import Keys, RuleMode, Wrong
 
 __all__ = ["Route", "Routing", "read"]
@@ -32,10 +33,9 @@ class Route:
     """Of shadow calls: how many of the calls that are meant."""
 
     @property
-    def target(self) -> Target:
-        """Where it leads."""
-        model, _, endpoint = self.model.partition("@")
-        return Target(model=model, endpoint=endpoint)
+    def key(self) -> str:
+        """The policy's word for where it leads."""
+        return "shadow_to" if self.is_shadow else "model"
 
 
 def read(value: object, path: Keys, number: int) -> Route:
@@ -57,9 +57,10 @@ def read(value: object, path: Keys, number: int) -> Route:
 class Routing:
     """The rules that are not off. The first that is enforced and meant decides; each shadow rule that is meant, too."""
 
-    __slots__ = ("_beside", "_instead")
+    __slots__ = ("_beside", "_endpoints", "_instead")
 
-    def __init__(self, rules: Iterable[Route]) -> None:
+    def __init__(self, rules: Iterable[Route], endpoints: Iterable[Endpoint] = ()) -> None:
+        self._endpoints = {one.name: one for one in endpoints}
         asked = [rule for rule in rules if rule.mode != "off"]
         self._instead = tuple(rule for rule in asked if not rule.is_shadow)
         self._beside = tuple(rule for rule in asked if rule.is_shadow and rule.mode == "enforce")
@@ -84,10 +85,10 @@ class Routing:
                 call.decisions.append(Decision(STAGE, rule.name, rule.mode, "would_route", rule.scope, reason))
                 continue
             call.decisions.append(Decision(STAGE, rule.name, rule.mode, "route", rule.scope, reason))
-            led = rule.target
+            led = self._target(rule)
             if led.model != asked:
                 call.route_from = asked
-            return replace(target, model=led.model, endpoint=led.endpoint)
+            return replace(target, model=led.model, endpoint=led.endpoint, base_url=led.base_url)
         return target
 
     def beside(self, call: Call) -> list[Target]:
@@ -96,5 +97,9 @@ class Routing:
         for rule in self._beside:
             if rule.applies(call) and random() < rule.share:  # noqa: S311  a sample of calls guards no secret
                 call.decisions.append(Decision(STAGE, rule.name, rule.mode, "shadow_call", rule.scope, rule.model))
-                asked.append(rule.target)
+                asked.append(self._target(rule))
         return asked
+
+    def _target(self, rule: Route) -> Target:
+        model, name = place_of(rule.model, self._endpoints)
+        return Target(model, name, self._endpoints[name].base_url if name else None)

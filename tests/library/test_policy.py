@@ -15,7 +15,7 @@ from otelllm.call import Call, Request, Scope
 from otelllm.enforcement import Enforcement
 from otelllm.errors import BadConfig, KillSwitchOn
 from otelllm.file_watcher import POLL_S, FileWatcher
-from otelllm.policy import LATER, CaptureRules, Policy, Watched, from_mapping, load, parse
+from otelllm.policy import CaptureRules, Policy, Watched, from_mapping, load, parse
 from otelllm.steps import drive
 from otelllm.toml_lines import line_of
 
@@ -112,15 +112,6 @@ def test_nothing_said_is_a_policy_too():
 )  # fmt: skip
 def test_every_mistake_names_its_line_the_value_and_the_way_out(text, says):
     assert refused(text).startswith(says)
-
-
-@pytest.mark.parametrize("section", LATER)
-def test_what_a_later_version_enforces_is_refused_and_not_ignored(section):
-    """Silence would let somebody believe in a limit that is not there."""
-    said = f"otelllm.toml:2: {section} is not enforced by this version of otelllm; leave the section out"
-    assert refused(f"\n[{section}]\nusd = 2") == said
-    assert refused(f"\n[[{section}]]\nusd = 2") == said
-    assert refused(f"\n[{section}.exact]\nttl = '1h'") == said
 
 
 def test_mistakes_in_a_mapping_name_the_key():

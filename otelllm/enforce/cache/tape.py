@@ -50,6 +50,7 @@ class Tape:
         asked = self._asked
         self._recorded = asked.provider.record(asked.instance, asked.surface, received)
         self.takes_pieces = self._recorded is not None and self._recorded.kind == "stream"
+        self._pieces, self._size = [], 0  # of an attempt before, whose stream failed at once
         self.awaits, self._moved = False, monotonic()
 
     def piece(self, piece: bytes) -> None:
