@@ -1,4 +1,6 @@
-"""One of several processes that race for the same buckets: `racer.py URL SECONDS SEED`, each event a line of JSON."""
+"""One of several processes that race for the same buckets, until the rate has nothing left: `racer.py URL SEED`.
+It says as JSON what it took and gave back, and when.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,20 @@ import threading
 import time
 
 from otelllm.state.opening import open_state
-from otelllm.state.spec import Bucket, Claim, Lease
+from otelllm.state.spec import Bucket, Claim, Lease, Refused
 from otelllm.steps import adrive, drive
 
 RATE = Bucket("rate", "rate", 1_500, per_s=1e-6)
 SLOTS = Bucket("slots", "slots", 7)
 SUM = Bucket("sum", "sum", 20_000)
+PATIENCE_S = 60.0
 THREADS, TASKS = 56, 8
 events: list[tuple[int, str, float]] = []
 """When, of what, how much more is used from then on."""
+
+
+over = threading.Event()
+"""The rate has nothing left."""
 
 
 def claims(chance: random.Random) -> tuple[list[Claim], list[float]]:
@@ -39,15 +46,22 @@ def gave(state, lease: Lease, asked: list[Claim], used: list[float]) -> None:
     state.settle(lease, used)
 
 
+def goes_on(outcome: object) -> bool:
+    """Whether the race goes on after a refusal."""
+    if type(outcome) is Refused and outcome.claim.bucket is RATE:
+        over.set()
+    return not over.is_set()
+
+
 def race(state, until: float, chance: random.Random) -> None:
-    while time.monotonic() < until:
+    while not over.is_set() and time.monotonic() < until:
         asked, used = claims(chance)
         lease = drive(state.acquire(asked, 60.0), None)
         if type(lease) is Lease:
             took(asked)
             time.sleep(chance.random() / 500)
             gave(state, lease, asked, used)
-        else:
+        elif goes_on(lease):
             time.sleep(0.002)
 
 
@@ -61,8 +75,10 @@ async def arace(state, until: float, chance: random.Random) -> None:
                 await asyncio.sleep(chance.random() / 500)
             finally:
                 gave(state, lease, asked, used)
+        else:
+            goes_on(lease)
 
-    while time.monotonic() < until:
+    while not over.is_set() and time.monotonic() < until:
         tasks = [asyncio.create_task(one()) for _ in range(TASKS)]
         await asyncio.sleep(chance.random() / 500)
         for task in tasks:
@@ -72,9 +88,9 @@ async def arace(state, until: float, chance: random.Random) -> None:
 
 
 def main() -> None:
-    url, seconds, seed = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    url, seed = sys.argv[1], int(sys.argv[2])
     state = open_state(url, "race")
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE_S
     threads = [threading.Thread(target=race, args=(state, until, random.Random(seed + n))) for n in range(THREADS)]
     threads.append(threading.Thread(target=lambda: asyncio.run(arace(state, until, random.Random(seed)))))
     for thread in threads:

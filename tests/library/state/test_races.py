@@ -34,7 +34,7 @@ def test_64_threads_of_4_processes_never_exceed_a_cap(url):
     """Half of the calls use less than they took, some fail, some are cancelled: at no moment is more in use than the
     cap, all that a rate had was given out, and what is left at the end is what was used.
     """
-    command = [sys.executable, str(HERE / "racer.py"), url, "3"]
+    command = [sys.executable, str(HERE / "racer.py"), url]
     racers = [subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, text=True) for seed in range(0, 400, 100)]
     events = [tuple(event) for racer in racers for event in json.loads(racer.communicate()[0])]
     assert [racer.returncode for racer in racers] == [0] * 4
