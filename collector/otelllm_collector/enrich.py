@@ -39,9 +39,12 @@ class Summable(Protocol):
     ttft_s: float | None
     first_chunk_s: float | None
     user_id: str | None
-    session_id: str | None
     feature: str | None
     counted: bool
+
+    @property
+    def session(self) -> str | None:
+        """Said or inferred."""
 
 
 def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
@@ -77,8 +80,8 @@ def _add(trace: TraceRow, span: Summable) -> None:
         trace.models = _with(trace.models, model, is_first)
     if span.user_id:
         trace.users = _with(trace.users, span.user_id, is_first)
-    if span.session_id:
-        trace.sessions = _with(trace.sessions, span.session_id, is_first)
+    if span.session:
+        trace.sessions = _with(trace.sessions, span.session, is_first)
     if span.feature:
         trace.features = _with(trace.features, span.feature, is_first)
 
@@ -169,7 +172,7 @@ def _of_span(span: Summable) -> TraceRow:
         ttft_start_ns=span.start_ns if is_call and ttft_s is not None else None,
         models=[model] if model else [],
         users=[span.user_id] if span.user_id else [],
-        sessions=[span.session_id] if span.session_id else [],
+        sessions=[span.session] if span.session else [],
         features=[span.feature] if span.feature else [],
     )
 

@@ -17,7 +17,7 @@ __all__ = ["matching"]
 
 COLUMNS = {
     "service": "service_name", "provider": "provider", "operation": "operation", "user": "user_id",
-    "session": "session_id", "feature": "feature", "name": "name",
+    "session": "session", "feature": "feature", "name": "name",
 }  # fmt: skip
 SHAPE = ("type", "role", "modality", "mime_type", "finish_reason")
 """Keys of a message whose values nobody said."""

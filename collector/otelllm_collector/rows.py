@@ -160,6 +160,15 @@ class SpanRow:
     """How what has moved into columns of content was written, where that was not in the commonest form: JSON text,
     column -> form (see content_forms.py), "status" -> absent where there was none, "span" -> made where a log record
     tells of it, "content" -> dropped after retention took it."""
+    inferred_session: str | None = None
+    """Of a call whose sender named no session: the conversation that it goes on with (see conversations.py)."""
+    prefix: int | None = None
+    """Of such a call: all that was said up to and with its answer, as one number."""
+
+    @property
+    def session(self) -> str | None:
+        """Whoever named it."""
+        return self.session_id or self.inferred_session
 
 
 @dataclass(slots=True)

@@ -69,6 +69,7 @@ class Span(TypedDict):
     ttft_ms: float | None
     user_id: str | None
     session_id: str | None
+    session_inferred: bool
     feature: str | None
     agent_name: str | None
     tool_name: str | None

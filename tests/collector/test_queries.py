@@ -110,8 +110,8 @@ def test_traces_by_id(filled: Collector) -> None:
 LIGHT = """
     trace_id span_id parent_span_id name kind service start_ns end_ns duration_ms operation provider request_model
     response_model input_tokens output_tokens cache_read_tokens cache_write_tokens reasoning_tokens cost_usd cost_status
-    ttft_ms user_id session_id feature agent_name tool_name workflow_name finish_reasons stream_end retrieval_count
-    rerank_in rerank_out verdict status error_type
+    ttft_ms user_id session_id session_inferred feature agent_name tool_name workflow_name finish_reasons stream_end
+    retrieval_count rerank_in rerank_out verdict status error_type
 """
 MORE = """
     status_message attributes resource scope events links input_messages output_messages system_instructions

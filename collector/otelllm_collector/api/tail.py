@@ -26,7 +26,7 @@ RECONNECT_MS = 1000
 SAME = (
     "kind", "start_ns", "end_ns", "operation", "provider", "request_model", "response_model", "input_tokens",
     "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "cost_usd", "cost_status",
-    "user_id", "session_id", "feature", "agent_name", "tool_name", "workflow_name", "stream_end", "retrieval_count",
+    "user_id", "feature", "agent_name", "tool_name", "workflow_name", "stream_end", "retrieval_count",
     "rerank_in", "rerank_out", "verdict", "status", "error_type",
 )  # fmt: skip
 """Columns that a light span has under the same names."""
@@ -102,5 +102,7 @@ def _light(span: SpanRow) -> dict[str, object]:
         "duration_ms": (span.end_ns - span.start_ns) / 1e6,
         "ttft_ms": None if ttft_s is None else ttft_s * 1e3,
         "finish_reasons": span.finish_reasons or [],
+        "session_id": span.session,
+        "session_inferred": span.session_id is None and span.inferred_session is not None,
         **{column: getattr(span, column) for column in SAME},
     }

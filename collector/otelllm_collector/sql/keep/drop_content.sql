@@ -1,7 +1,7 @@
 -- The numbers stay.
 update raw.spans as s
 set
-    input_messages = null, output_messages = null, system_instructions = null, tool_definitions = null,
+    input_messages = null, output_messages = null, system_instructions = null, tool_definitions = null, prefix = null,
     tool_arguments = null, tool_result = null, retrieval_query = null, retrieval_documents = null, status_message = null,
     attributes = r.attributes, events = r.events, made = r.made, content_forms = r.content_forms
 from reduced_spans as r

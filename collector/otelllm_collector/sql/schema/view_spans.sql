@@ -24,7 +24,8 @@ select
     cost_status,
     coalesce(ttft_s, first_chunk_s) * 1e3 as ttft_ms,
     user_id,
-    session_id,
+    coalesce(session_id, inferred_session) as session_id,
+    session_id is null and inferred_session is not null as session_inferred, -- found by shared messages, not said
     conversation_id,
     feature,
     priority,

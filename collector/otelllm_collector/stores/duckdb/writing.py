@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from ...conversations import Conversations, FirstCall
 from ...enrich import merge, summarise
 from ...repeats import has_request_above, is_request_of_stream, may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
@@ -29,6 +30,9 @@ READ_BACK = 64 * 1024 * 1024
 """Of their text at most this much is read at a start: 0.3 s."""
 READ_BACK_AT_ONCE = 4096
 
+PREFIXES = 50_000
+"""Calls of unnamed sessions that others may go on from after a restart."""
+
 TRACE_LOOKED_THROUGH = 5_000
 """Spans of a trace that are looked through again for each batch that adds calls to it."""
 
@@ -39,6 +43,8 @@ class _Stored(NamedTuple):
     start_ns: int
     end_ns: int
     parts: int
+    inferred_session: str | None
+    prefix: int | None
 
 
 class _TraceId(NamedTuple):
@@ -72,6 +78,7 @@ class Writing:
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
         self._remember(self._recent_messages())
+        self._conversations: Conversations | None = None
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Go on with another connection, to a file that holds the same."""
@@ -90,8 +97,8 @@ class Writing:
         try:
             resources = self._write_senders(batches, "resources")
             scopes = self._write_senders(batches, "scopes")
-            self._write_messages(batches)
-            self._write_spans([span for batch in batches for span in batch.spans])
+            messages = self._write_messages(batches)
+            self._write_spans([span for batch in batches for span in batch.spans], messages)
             self._write_scores([score for batch in batches for score in batch.scores])
             self._insert("contents", [content for batch in batches for content in batch.contents])
             self._insert("logs", [log for batch in batches for log in batch.logs])
@@ -104,6 +111,7 @@ class Writing:
                 self._connection.execute("rollback")
             if self.mirror is not None:
                 self.mirror.forget()
+            self._conversations = None  # what was found is not stored: it has to be found again
             raise
         if self.mirror is not None:
             self.mirror.commit()
@@ -121,7 +129,7 @@ class Writing:
         self._insert(name, list(new.values()))
         return set(new)
 
-    def _write_messages(self, batches: Sequence[Batch]) -> None:
+    def _write_messages(self, batches: Sequence[Batch]) -> dict[bytes, MessageRow]:
         rows: dict[bytes, MessageRow] = {}
         for batch in batches:
             rows |= batch.messages
@@ -132,6 +140,7 @@ class Writing:
         self._insert("messages", new)
         if self._used is not None:
             self._used.update(self._message_ids.values())
+        return rows
 
     @contextlib.contextmanager
     def noting_messages(self) -> Iterator[set[int]]:
@@ -167,7 +176,7 @@ class Writing:
         while len(self._messages) > MESSAGES_REMEMBERED:
             self._messages.popitem(last=False)
 
-    def _write_spans(self, rows: list[SpanRow]) -> None:
+    def _write_spans(self, rows: list[SpanRow], messages: Mapping[bytes, MessageRow]) -> None:
         spans = _fullest(rows)
         if not spans:
             return
@@ -175,6 +184,7 @@ class Writing:
         known = {trace_id: reduce(merge, summaries) for trace_id, summaries in stored.items()}
         replaced = self._drop_stored(spans, known) if known else {}
         recounted = {key[0] for key in replaced} | self._mark_repeats(list(spans.values()), known)
+        recounted |= self._name_sessions(spans, replaced, messages) & known.keys()
         self._replace(spans, replaced)
         self._insert("spans", list(spans.values()))
         changed = self._changed_traces(summarise(spans.values()), known, recounted)
@@ -251,6 +261,31 @@ class Writing:
             starts = [span.start_ns for span in changed]
             self._change("write/uncount_spans", Named("repeated_spans", columns, changed), starts)
         return {span.trace_id for span in changed}
+
+    def _name_sessions(
+        self, spans: dict[SpanKey, SpanRow], replaced: dict[SpanKey, _Stored], messages: Mapping[bytes, MessageRow]
+    ) -> set[bytes]:
+        """Note sessions where nobody said them; the traces of which stored spans changed by that."""
+        named = {key: stored for key, stored in replaced.items() if stored.prefix is not None}
+        for key, stored in named.items():
+            spans[key].inferred_session, spans[key].prefix = stored.inferred_session, stored.prefix
+        if self._conversations is None:
+            self._conversations = self._stored_conversations()
+        first = self._conversations.find([span for key, span in spans.items() if key not in named], messages)
+        traces = {call.trace_id for call in first}
+        if first:
+            starts = [call.start_ns for call in first]
+            columns = {"trace_id": "UUID", "span_id": "UBIGINT", "inferred_session": "VARCHAR"}
+            self._change("write/name_sessions", Named("first_calls", columns, first), starts)
+            if others := traces - {span.trace_id for span in spans.values()}:
+                self.recount(others, min(starts), max(starts))
+        return traces
+
+    def _stored_conversations(self) -> Conversations:
+        found = Conversations()
+        for trace_id, *of_call, service, user, prefix in self._fetch(sql("write/recent_prefixes"), {"limit": PREFIXES}):
+            found.remember(FirstCall(trace_id.bytes, *of_call), (service, user), prefix)
+        return found
 
     def _replace(self, spans: dict[SpanKey, SpanRow], replaced: dict[SpanKey, _Stored]) -> None:
         if not replaced:
