@@ -36,6 +36,9 @@ def met(policy: Policy, call: Call) -> list[str]:
             for rule in cast("tuple[KillRule | Route | Output, ...]", rules)
             if rule.mode != "off" and rule.applies(call)
         ]
+    cache = policy.cache
+    if cache is not None and cache.mode != "off" and cache.match.applies(call):
+        found.append(f"cache: {cache.name!r} ({cache.mode}), answers kept apart by {', '.join(cache.scope)}")
     counting: tuple[Counting, ...] = (*policy.limits, *policy.budgets)
     for counted in counting:
         if counted.mode != "off" and counted.applies(call, AS_ASKED):
@@ -144,6 +147,15 @@ def _budgets(rules: Any) -> Iterator[str]:
         )
 
 
+def _cache(section: Rule) -> Iterator[str]:
+    rule = {"name": "cache.exact", "scope": "user", **section.get("exact", {})}
+    asks = "" if rule.get("only_when_deterministic") is False else " at temperature 0, or that ask for it,"
+    yield (
+        f"{_head(rule, 'cache', 0)}: {_when(rule)}{asks} get the stored answer to the same request again, for"
+        f" {rule.get('ttl', '1h')}, kept in {rule.get('where', 'memory')} for {_scope(rule)}"
+    )
+
+
 def _state(section: Rule) -> Iterator[str]:
     url = section.get("url", "sqlite:")
     if url.startswith("sqlite"):
@@ -174,7 +186,7 @@ def _plainly(name: str) -> Any:
 
 _WORDS: dict[str, Any] = {
     "capture": _capture, "service": _service, "kill": _kill, "routes": _routes, "outputs": _outputs,
-    "cache": _plainly("cache"), "state": _state, "limits": _limits, "queue": _plainly("queue"), "budgets": _budgets,
+    "cache": _cache, "state": _state, "limits": _limits, "queue": _plainly("queue"), "budgets": _budgets,
     "retries": _plainly("retries"), "keys": _plainly("keys"), "endpoints": _plainly("endpoints"),
     "fallbacks": _plainly("fallbacks"),
 }  # fmt: skip

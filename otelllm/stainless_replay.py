@@ -7,6 +7,7 @@ from copy import copy
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
+from operator import is_
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -50,6 +51,7 @@ class Replaying:
 
     package: str
     request_ids: tuple[str, ...]
+    own_ids: Mapping[str, str] = {}
     parsed: Mapping[str, Any] = {}
     """Class of a parsed answer -> what the SDK put into it that did not come over the wire (pydantic's `exclude`)."""
 
@@ -58,7 +60,7 @@ class Replaying:
         client = instance._client
         values = tuple(vars(client).values())
         known = _known.get(client)
-        if known is not None and len(known[0]) == len(values) and all(map(_is, known[0], values)):
+        if known is not None and len(known[0]) == len(values) and all(map(is_, known[0], values)):
             return known[1]
         found = _identity(client, f"{self.package}.resources")
         _known[client] = values, found
@@ -75,7 +77,8 @@ class Replaying:
                 options, "synthesize_event_and_data", None
             )
             if is_plain and hasattr(stream, "_cast_to"):
-                _kinds[type(instance), surface] = _Kind(type(stream), stream._cast_to)
+                made_as = getattr(stream, "__orig_class__", type(stream))
+                _kinds[type(instance), surface] = _Kind(made_as, stream._cast_to)
             return Recorded("stream", b"", headers=self._kept(response.headers))
         if received.kind != "whole":
             return None
@@ -84,21 +87,26 @@ class Replaying:
         body = received.body
         if not is_model(body):
             return None
+        said = {name: value for name, value in vars(body).items() if name[0] == "_" and isinstance(value, str | None)}
         headers = {"content-type": "application/json"}
-        if request_id := getattr(body, "_request_id", None):
-            headers[self.request_ids[0]] = request_id
+        headers |= {header: value for name, header in self.ids().items() if (value := said.get(name))}
         name = type(body).__name__.partition("[")[0]
         if name in self.parsed:
-            return Recorded("whole", dumped(body, self.parsed[name]), headers=headers)
+            return Recorded("whole", dumped(body, self.parsed[name]), headers=headers, attributes=said)
         content = dumped(body)
         reader = reader_of(body, content, self.package)
         if not reader and not _is_made_again(instance._client, body, content):
             return None
-        return Recorded("whole", content, reader, headers=headers)
+        return Recorded("whole", content, reader, headers=headers, attributes=said)
 
     def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Of a response's headers those that say what it is; limits and dates are of its own day."""
-        return {name: headers[name] for name in ("content-type", *self.request_ids) if name in headers}
+        names = ("content-type", *self.request_ids, *self.ids().values())
+        return {name: headers[name] for name in names if name in headers}
+
+    def ids(self) -> dict[str, str]:
+        """What the SDK sets on an answer -> the header that it takes it from."""
+        return {"_request_id": self.request_ids[0], **self.own_ids}
 
     def revive(self, instance: Any, surface: Surface, kwargs: Mapping[str, Any], recorded: Recorded) -> Revived | None:
         """Made at once where its class is known; else by the SDK's own method, over a copy of the resource."""
@@ -106,7 +114,7 @@ class Replaying:
         if recorded.kind == "whole" and recorded.type:
             made = loaded(recorded.type, recorded.body, self.package)
             if made is not None:
-                made._request_id = recorded.headers.get(self.request_ids[0])
+                vars(made).update(recorded.attributes)
                 return Revived(made)
         http: Any = type(client._client)
         library = http_library(http)
@@ -130,10 +138,6 @@ def _is_made_again(client: Any, body: Any, content: bytes) -> bool:
         return bool(again == body) and dumped(again) == content
     except Exception:
         return False
-
-
-def _is(one: Any, other: Any) -> bool:
-    return one is other
 
 
 def _identity(client: Any, resources: str) -> str | None:

@@ -70,3 +70,13 @@ def test_each_rule_is_a_sentence_in_the_order_in_which_a_call_meets_it():
 )
 def test_a_call_meets_the_rules_that_speak_of_it(call, names):
     assert [line.split("'")[1] for line in met(parse(TEXT, "x"), call)] == names
+
+
+def test_a_cache_says_whose_answers_it_gives_and_for_how_long():
+    policy = parse('[cache.exact]\nwhen = { model = "gpt-*" }\nscope = "tag:tenant"\nwhere = "redis://x"', "x")
+    assert explain(policy) == [
+        "cache: 'cache.exact': calls with model gpt-* at temperature 0, or that ask for it, get the stored answer to"
+        " the same request again, for 1h, kept in redis://x for each value of the tag tenant",
+    ]
+    asked = Call("openai", "chat", Request(model="gpt-4o"), Scope())
+    assert met(policy, asked) == ["cache: 'cache.exact' (enforce), answers kept apart by tag:tenant"]

@@ -9,7 +9,7 @@ from typing import Any
 from ...call import Call
 from ...estimate import OF_TEXT
 
-__all__ = ["does_more", "unfit"]
+__all__ = ["does_more", "is_refusal", "unfit"]
 
 _FINISHED = {"stop", "tool_call"}
 # A refusal that ends as if it were an answer; tools that the provider ran itself. A text that happens to hold one of
@@ -24,23 +24,22 @@ _LASTING = ("store", "conversation", "background")
 _ABSENT = {"Omit", "NotGiven"}
 
 
-def unfit(call: Call, body: bytes) -> str | None:
-    """Why the answer of a call that has ended is not kept; None where it is."""
+def unfit(call: Call) -> bool:
+    """Whether the call has ended in a way that is not to be given again: its answer need not be looked at."""
     reading = call.reading
-    if call.error is not None or reading.error_type:
-        return "error"
-    if call.verdict == "block":
-        return "blocked"
+    if call.error is not None or reading.error_type or call.verdict == "block":
+        return True
     if call.request.stream and call.ending != "complete":
-        return f"stream {call.ending}"
+        return True
     if call.operation in OF_TEXT and (not reading.finish_reasons or not _FINISHED.issuperset(reading.finish_reasons)):
-        return f"finished by {', '.join(reading.finish_reasons) or 'nothing that was said'}"
-    if _REFUSED.search(body):
-        return "refused"
+        return True
     other = reading.usage.other if reading.usage is not None else None
-    if _DONE.search(body) or any(name.startswith(_SERVER_TOOL) and count for name, count in (other or {}).items()):
-        return "the provider ran tools"
-    return None
+    return any(name.startswith(_SERVER_TOOL) and count for name, count in (other or {}).items())
+
+
+def is_refusal(body: bytes) -> bool:
+    """Whether an answer that ended well says no, or tells of tools that the provider ran."""
+    return _REFUSED.search(body) is not None or _DONE.search(body) is not None
 
 
 def does_more(kwargs: Mapping[str, Any]) -> str | None:

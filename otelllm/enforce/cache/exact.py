@@ -165,5 +165,7 @@ def _is_deterministic(call: Call) -> bool:
 
 def tags_of(depends_on: Sequence[str]) -> tuple[str, ...]:
     """By what an answer can be made to go: "kb:42@v7", and "kb:42" in whatever version."""
+    if not depends_on:
+        return ()
     names = {*depends_on, *(one.rpartition("@")[0] for one in depends_on)} - {""}
     return tuple(sorted(names))

@@ -10,7 +10,7 @@ from typing import Any
 from ...call import CacheOutcome, Call
 from ...recorded import Recorded, packed
 from ...stages import Asked
-from .answers import unfit
+from .answers import is_refusal, unfit
 from .flights import Flight
 from .kept import Kept
 from .store import Away, Found
@@ -38,6 +38,7 @@ class Tape:
         self._found = found
         self._ttl_s = ttl_s
         self._flight = flight
+        self._received: Any = None
         self._recorded: Recorded | None = None
         self._pieces: list[bytes] = []
         self._size = 0
@@ -46,10 +47,13 @@ class Tape:
             flight.is_idle = self._is_idle
 
     def received(self, received: Any) -> None:
-        """A whole answer is taken here, before the app can change it."""
+        """A whole answer is taken once the call has ended, which is before the app gets it."""
+        if received.kind == "whole":
+            self._received = received
+            return
         asked = self._asked
         self._recorded = asked.provider.record(asked.instance, asked.surface, received)
-        self.takes_pieces = self._recorded is not None and self._recorded.kind == "stream"
+        self.takes_pieces = self._recorded is not None
         self._pieces, self._size = [], 0  # of an attempt before, whose stream failed at once
         self.awaits, self._moved = False, monotonic()
 
@@ -66,7 +70,7 @@ class Tape:
 
     def let_go(self) -> None:
         """The call has turned to another target: who waited for this one asks by itself."""
-        self._recorded = None
+        self._recorded = self._received = None
         self._land(alone=True)
 
     def ended(self, call: Call) -> None:
@@ -82,8 +86,15 @@ class Tape:
             self._land(alone=not is_kept and not has_failed)
 
     def _keep(self, call: Call) -> bool:
-        recorded = self._whole()
-        if recorded is None or call.cache is None or unfit(call, recorded.body) is not None:
+        received, self._received = self._received, None
+        if call.cache is None or unfit(call):
+            return False
+        if received is not None:
+            asked = self._asked
+            recorded = asked.provider.record(asked.instance, asked.surface, received)
+        else:
+            recorded = self._joined()
+        if recorded is None or is_refusal(recorded.body):
             return False
         timing = call.timing
         span = span_id(call)
@@ -101,11 +112,11 @@ class Tape:
         call.cache = CacheOutcome("stored", key=call.cache.key)
         return True
 
-    def _whole(self) -> Recorded | None:
+    def _joined(self) -> Recorded | None:
         recorded, pieces = self._recorded, self._pieces
         self._recorded, self._pieces = None, []
-        if recorded is None or recorded.kind == "whole":
-            return recorded
+        if recorded is None:
+            return None
         cuts, end = [], 0
         for piece in pieces:
             end += len(piece)

@@ -97,5 +97,8 @@ class Row:
     """The apps whose streams have a close."""
     hangs_up: bool = True
     """Such a close closes the connection; bare ones that don't leave it in the pool until the client is closed."""
+    caches: bool = False
+    """Its whole answers can be given again out of the cache; likewise its streams."""
+    caches_streamed: bool = False
     warnings: tuple[str, ...] = ()
     """Categories of warnings that the SDK gives of its own objects, bare as well."""

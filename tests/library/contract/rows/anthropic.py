@@ -52,6 +52,7 @@ def _row(surface: Surface) -> Row:
         # The input was counted at the start; the output was not, and the first event's 1 is no count of it.
         started_facts={**KNOWN_AT_ONCE, semconv.USAGE_ESTIMATED: True, semconv.COST_STATUS: "estimated"},
         error_event=files.event(ERROR, "error"), error_event_type="overloaded_error", sends_at_once=True, blocks=True,
+        caches=True, caches_streamed=True,
     )  # fmt: skip
 
 

@@ -46,13 +46,13 @@ _transcription = asking(lambda client: client.audio.transcriptions.create, model
 
 ROWS = [
     Row(
-        name="groq chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="groq chat", views=True, caches=True, caches_streamed=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("groq/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("groq/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=3, taken=3, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
     ),
     Row(
-        name="groq embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
+        name="groq embeddings", caches=True, ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("groq/embeddings.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None},
     ),

@@ -39,12 +39,13 @@ def _row(
             "events": tuple(surface.events), "head": surface.head, "taken": surface.head, "started": surface.started,
             "started_facts": known, "stream_facts": {**facts, **known, semconv.RESPONSE_FINISH_REASONS: ("stop",)},
             "error_event": files.event(ERROR), "error_event_type": "server_error", "sends_at_once": True,
-            "blocks": True,
+            "blocks": True, "caches_streamed": True,
         }  # fmt: skip
     return Row(
         name=f"openai {surface.name}", apps=(SyncApp, AsyncApp), ask=_ask(surface), provider="openai",
         span=surface.span_name, answer=surface.body, facts=facts,
-        refusal=(429, files.body("openai/error_429.json")), refusal_type="rate_limit_exceeded", **streamed, **more,
+        refusal=(429, files.body("openai/error_429.json")), refusal_type="rate_limit_exceeded",
+        caches=surface is not COMPLETIONS, **streamed, **more,
     )  # fmt: skip
 
 

@@ -58,24 +58,25 @@ _speech = asking(lambda client: client.audio.speech.create, model=VOICE, input=T
 
 ROWS = [
     Row(
-        name="together chat", views=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="together chat", views=True, caches=True, caches_streamed=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("together/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("together/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=2, taken=2, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
     ),
     Row(
-        name="together completions", ask=_completions, span=f"text_completion {MODEL}", **COMMON,
+        name="together completions", caches=True, caches_streamed=True, ask=_completions,
+        span=f"text_completion {MODEL}", **COMMON,
         answer=files.body("together/completions.json"), facts=LEGACY_FACTS, text=" In 1858.",
         events=tuple(files.events("together/completions_stream.sse")), stream_facts=LEGACY_FACTS,
         stream_text=" In 1858.", head=2, taken=2, started=" In 1858", started_facts=KNOWN_AT_ONCE,
     ),
     Row(
-        name="together embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
+        name="together embeddings", caches=True, ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("together/embeddings.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 9, semconv.USAGE_OUTPUT: None},
     ),
     Row(
-        name="together rerank", ask=_rerank, span=f"rerank {RERANKER}", **COMMON,
+        name="together rerank", caches=True, ask=_rerank, span=f"rerank {RERANKER}", **COMMON,
         answer=files.body("together/rerank.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: RERANKER, semconv.USAGE_INPUT: 1837, semconv.RERANK_OUT: 2},
     ),
