@@ -56,7 +56,7 @@ def _class(name: str, package: str) -> Any | None:
     found = _classes.get(name)
     if found is None:
         module, _, path = name.partition(":")
-        if module.partition(".")[0] != package or module not in sys.modules:
+        if not f"{module}.".startswith(f"{package}.") or module not in sys.modules:
             return None
         found = getattr(sys.modules[module], path, None)
         if not isinstance(found, type) or not hasattr(found, "model_validate_json"):

@@ -44,7 +44,8 @@ class Surface(Protocol):
     argument that limits the answer to so many tokens, under the name that this request needs (`max_tokens` where there
     is none); `takes_bytes = True` (its answers may be sounds or plain texts: raw ones are handed over as bytes, and
     streamed sounds piece by piece); `left_out`, names of arguments that change nothing of the answer (see
-    enforce/cache): whose they are, or how they are filed.
+    enforce/cache): whose they are, or how they are filed; `leaves_state = True`, where the provider keeps what a
+    request adds to (a conversation): a stored answer would not.
     """
 
     operation: str
@@ -223,9 +224,12 @@ class Provider(Protocol):
         and where `once` with the SDK's own retries off. MUST share the app's HTTP client. May be left out.
         """
 
+    records_streams: bool
+    """Whether `record` keeps streams, too."""
+
     def identity(self, instance: Any) -> str | None:
         """Whose answers this resource's client gets: a digest of its credentials, and of all its own settings that
-        could change an answer. None where it can't be told: then nothing is cached. May be left out, likewise.
+        could change an answer. None where it can't be told: then nothing is cached. May be left out, with the next.
         """
 
     def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:

@@ -27,7 +27,8 @@ _NOTHING = frozenset(
         "max_retries", "timeout", "_timeout", "_timeout_overridden", "_client", "_default_stream_cls", "_platform",
         "_strict_response_validation", "_idempotency_header", "_limits", "_proxies", "_transport", "_version",
         "_unchosen_base_url", "_base_url_was_default", "_open_telemetry", "_lazy_tracer", "_otel", "_token_cache",
-        "_middleware_chain", "webhook_secret", "webhook_key", "websocket_base_url",
+        "_middleware_chain", "with_raw_response", "with_streaming_response", "webhook_secret", "webhook_key",
+        "websocket_base_url",
     }
 )  # fmt: skip
 _CREDENTIALS = ("api_key", "auth_token", "aws_secret_key", "access_token", "_azure_ad_token")
@@ -49,6 +50,7 @@ _requests: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 class Replaying:
     """A part of `stainless.Stainless`."""
 
+    records_streams = True
     package: str
     request_ids: tuple[str, ...]
     own_ids: Mapping[str, str] = {}

@@ -24,7 +24,7 @@ FLOORS: dict[str, dict[str, int]] = {
         "enclosing": 2, "wrapping": 2, "capture": 2, "pricing": 2, "events": 2, "attributes": 2, "export": 2,
         "failures": 3, "hosts": 3, "relay": 3, "state": 3, "span_events": 3, "stages": 3, "reranking": 3,
         "stainless": 4, "whole": 3, "metrics": 3, "telemetry": 3,
-        "http_answers": 3, "stainless_replay": 3, "speakeasy": 4,
+        "http_answers": 3, "stainless_replay": 3, "whole_replay": 3, "speakeasy": 4,
         "aiming": 4, "connection": 5, "taps": 4, "tries": 4, "renewal": 5, "emit": 4, "interrupting": 4,
         "generators": 5, "processes": 4,
         "flow": 6, "runs": 5, "model_calls": 5, "evaluation": 5, "openai_format": 5, "enforce": 5,

@@ -101,9 +101,10 @@ class ExactCache:
 
     def _key(self, call: Call, asked: Asked, target: Target) -> bytes:
         provider, surface, instance, kwargs, method = asked
-        if not hasattr(provider, "identity"):
+        if not hasattr(provider, "identity") or (call.request.stream and not provider.records_streams):
             raise Uncacheable(f"answers of the {provider.package} SDK can't be given again")
-        if (lasting := does_more(kwargs)) is not None:
+        lasting = "the request" if getattr(surface, "leaves_state", False) else does_more(kwargs)
+        if lasting is not None:
             raise Uncacheable(f"{lasting} leaves something behind that a stored answer would not")
         scope = [[name, scope_of(call, name)] for name in self.rule.scope]
         for name, value in scope:

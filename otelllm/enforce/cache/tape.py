@@ -55,6 +55,8 @@ class Tape:
         self._recorded = asked.provider.record(asked.instance, asked.surface, received)
         self.takes_pieces = self._recorded is not None
         self._pieces, self._size = [], 0  # of an attempt before, whose stream failed at once
+        if self._recorded is None:
+            self._land(alone=True)  # nobody needs to wait for what can't be shared
         self.awaits, self._moved = False, monotonic()
 
     def piece(self, piece: bytes) -> None:

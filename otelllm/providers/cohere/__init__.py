@@ -19,6 +19,7 @@ from ...hosts import endpoint_of
 from ...http_clients import is_asynchronous, is_timeout, offline
 from ...relay import Relay
 from ...spec import Endpoint, Method, Received, Selected, Surface
+from ...whole_replay import WholeReplay, digest
 from .chat import CHAT, CHAT_STREAM
 from .embed import EMBED
 from .legacy_chat import LEGACY_CHAT, LEGACY_CHAT_STREAM
@@ -51,7 +52,8 @@ def _batched(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
 _V1, _V2 = "cohere.raw_base_client:RawBaseCohere", "cohere.v2.raw_client:RawV2Client"
 
 
-class _Cohere:
+class _Cohere(WholeReplay):
+    answers_of = "cohere"
     name = "cohere"
     package = "cohere"
     oldest = "5.16"
@@ -107,6 +109,13 @@ class _Cohere:
     def api_key(self, instance: Any) -> str | None:
         token = instance._client_wrapper._token  # asking a callable for one may fetch it
         return token if isinstance(token, str) and token not in {"", "n/a"} else None
+
+    def identity(self, instance: Any) -> str | None:
+        wrapper, key = instance._client_wrapper, self.api_key(instance)
+        if key is None:
+            return None
+        more = getattr(wrapper, "_headers", None) or {}
+        return digest(wrapper.get_base_url(), key, getattr(wrapper, "_client_name", None), more)
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         options = kwargs.get("request_options") or {}

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ...call import Reading, Request
 from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, Received, Surface
+from ...whole_replay import WholeReplay, digest
 from .batches import BATCHES
 from .embed import EMBED
 from .generate import GENERATE, GENERATE_STREAM
@@ -54,7 +55,8 @@ def _batches(name: str) -> tuple[Method, Method]:
     )
 
 
-class _GoogleGenai:
+class _GoogleGenai(WholeReplay):
+    answers_of = "google.genai"
     name = "google_genai"
     package = "google-genai"
     oldest = "2.0"
@@ -105,6 +107,14 @@ class _GoogleGenai:
             return key_of(instance)
         key = instance._api_client.api_key
         return key if isinstance(key, str) and key else None
+
+    def identity(self, instance: Any) -> str | None:
+        client, key = getattr(instance, "_api_client", None), self.api_key(instance)
+        if client is None or key is None:
+            return None
+        options = client._http_options
+        return digest(key, client.vertexai, client.project, client.location, options.base_url, options.api_version,
+                      options.headers, getattr(options, "extra_body", None))  # fmt: skip
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         if "extra_headers" in kwargs:  # an interaction's

@@ -14,6 +14,7 @@ from ...hosts import endpoint_of
 from ...http_clients import is_timeout
 from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
+from ...whole_replay import WholeReplay, digest
 from .batches import BATCH
 from .chat import CHAT, CHAT_STREAM, FIM, FIM_STREAM
 from .classifiers import CLASSIFIER
@@ -60,7 +61,8 @@ def _untraced(original: Callable[..., Any], provider: Any = None) -> Any:
     return (False, original()[1]) if provider is None else original(provider=provider)
 
 
-class _Mistral:
+class _Mistral(WholeReplay):
+    answers_of = "mistralai"
     name = "mistralai"
     package = "mistralai"
     oldest = "1.9.3"
@@ -130,6 +132,12 @@ class _Mistral:
 
     def api_key(self, instance: Any) -> str | None:
         return key_of(instance)
+
+    def identity(self, instance: Any) -> str | None:
+        key = self.api_key(instance)
+        if key is None:
+            return None
+        return digest(type(instance).__module__, instance.sdk_configuration.get_server_details(), key)
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         return {**kwargs, "http_headers": {**headers, **(kwargs.get("http_headers") or {})}}

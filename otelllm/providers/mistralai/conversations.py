@@ -29,6 +29,7 @@ _PIECES = {"message.output.delta", "function.call.delta", "tool.execution.starte
 class _Conversations:
     # An agent's conversation too: it is here that its tokens are counted, once.
     operation = semconv.CHAT
+    leaves_state = True
 
     def __init__(self, *, streamed: bool) -> None:
         self.streamed = streamed

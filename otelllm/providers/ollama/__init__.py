@@ -15,6 +15,7 @@ from ...call import Reading, Request
 from ...hosts import endpoint_of
 from ...http_clients import is_timeout, offline
 from ...spec import Endpoint, Method, Received, Selected, Surface
+from ...whole_replay import WholeReplay, digest
 from .embed import EMBED
 from .generate import CHAT, GENERATE
 from .systemone import SYSTEM_ONE
@@ -44,7 +45,8 @@ def _select(instance: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     return Selected(surface, kwargs["json"], lazy="inner" if kwargs.get("stream") else "", args=sent)
 
 
-class _Ollama:
+class _Ollama(WholeReplay):
+    answers_of = "ollama"
     name = "ollama"
     package = "ollama"
     oldest = "0.4"
@@ -80,6 +82,10 @@ class _Ollama:
     def api_key(self, instance: Any) -> str | None:
         scheme, _, key = instance._client.headers.get("authorization", "").partition(" ")
         return key if scheme.lower() == "bearer" and key else None
+
+    def identity(self, instance: Any) -> str | None:
+        client = instance._client
+        return digest(str(client.base_url), sorted(client.headers.multi_items()))
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         return {**kwargs, "headers": {**headers, **(kwargs.get("headers") or {})}}

@@ -116,7 +116,7 @@ ROWS = [
         error_event=json.dumps(FAILED_GENERATION).encode() + b"\n", error_event_type="error",
     ),
     Row(
-        name="cohere v1 embed", ask=_embed, span=f"embeddings {EMBEDDER}", **V1,
+        name="cohere v1 embed", caches=True, ask=_embed, span=f"embeddings {EMBEDDER}", **V1,
         answer=files.body("cohere/v1_embed.json"), speaks=False,
         facts={semconv.USAGE_INPUT: 8, semconv.USAGE_OUTPUT: None, semconv.EMBEDDINGS_DIMENSIONS: 3},
     ),

@@ -49,7 +49,7 @@ def _embed(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
 
 ROWS = [
     Row(
-        name="google generate", ask=_generate, span=f"generate_content {MODEL}", **COMMON,
+        name="google generate", caches=True, ask=_generate, span=f"generate_content {MODEL}", **COMMON,
         answer=files.body("google/generate.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("google/generate_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=2, taken=2, started="The lighthouse ", started_facts={**KNOWN_AT_ONCE, semconv.USAGE_OUTPUT: 76},
@@ -58,7 +58,7 @@ ROWS = [
         tells_closed=("sync",),
     ),
     Row(
-        name="google embed", ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,
+        name="google embed", caches=True, ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("google/embed.json"), speaks=False,
         facts={semconv.EMBEDDINGS_DIMENSIONS: 4, semconv.USAGE_INPUT: None},
     ),

@@ -119,6 +119,7 @@ HEARD = {semconv.USAGE_INPUT: 378, semconv.USAGE_AUDIO_INPUT: 375, semconv.USAGE
 ROWS = [
     Row(
         name="mistralai chat",
+        caches=True,
         ask=_chat,
         span=f"chat {MODEL}",
         **COMMON,
@@ -129,6 +130,7 @@ ROWS = [
     ),
     Row(
         name="mistralai fim",
+        caches=True,
         ask=_fim,
         span=f"text_completion {CODER}",
         **COMMON,
@@ -145,6 +147,7 @@ ROWS = [
     ),
     Row(
         name="mistralai embeddings",
+        caches=True,
         ask=_embeddings,
         span=f"embeddings {EMBEDDER}",
         **COMMON,
@@ -192,6 +195,7 @@ if has("ocr"):
         ),
         Row(
             name="mistralai moderation",
+            caches=True,
             ask=_moderation,
             span=f"moderation {JUDGE}",
             **COMMON,

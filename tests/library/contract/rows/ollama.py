@@ -63,19 +63,19 @@ def _embeddings(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
 
 ROWS = [
     Row(
-        name="ollama chat", ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="ollama chat", caches=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("ollama/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.lines("ollama/chat_stream.ndjson")), stream_facts=FACTS, stream_text=TEXT, reply=ndjson,
         head=2, taken=2, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
     ),
     Row(
-        name="ollama generate", ask=_generate, span=f"text_completion {MODEL}", **COMMON,
+        name="ollama generate", caches=True, ask=_generate, span=f"text_completion {MODEL}", **COMMON,
         answer=files.body("ollama/generate.json"), facts=FACTS, text=TEXT,
         events=tuple(files.lines("ollama/generate_stream.ndjson")), stream_facts=FACTS, stream_text=TEXT,
         reply=ndjson, head=2, taken=2, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
     ),
     Row(
-        name="ollama embed", ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,
+        name="ollama embed", caches=True, ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("ollama/embed.json"), speaks=False,
         facts={
             semconv.RESPONSE_MODEL: EMBEDDER, semconv.USAGE_INPUT: 8, semconv.USAGE_OUTPUT: None,
@@ -83,7 +83,7 @@ ROWS = [
         },
     ),
     Row(
-        name="ollama embeddings", ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
+        name="ollama embeddings", caches=True, ask=_embeddings, span=f"embeddings {EMBEDDER}", **COMMON,
         answer=files.body("ollama/embeddings.json"), speaks=False,
         facts={semconv.RESPONSE_MODEL: None, semconv.USAGE_INPUT: None, semconv.EMBEDDINGS_DIMENSIONS: 4},
     ),
