@@ -142,7 +142,8 @@ class Tools:
 
     def sql(self, query: str, limit: int = 50) -> str:
         """One read-only SELECT in DuckDB's SQL over spans, traces, messages, events, links, metrics, logs, scores,
-        resources. `select * from spans limit 1` shows the columns. Messages are joined by id: spans.input_messages
+        resources, and prompt_breaks (where the prompts of a session stop beginning alike, so that a provider's cache
+        is of no use). `select * from spans limit 1` shows the columns. Messages are joined by id: spans.input_messages
         and spans.output_messages are lists of messages.message_id. limit: rows, up to 100."""
         return self._rows(query, _limit(limit))
 

@@ -44,7 +44,9 @@ MIGRATIONS: list[tuple[str | InSlices, ...]] = [
 ]
 """The files that each version of the schema adds, in order; a database's version is how many of these it has."""
 
-VIEWS = ("spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources")
+VIEWS = (
+    "spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources", "prompt_breaks",
+)  # fmt: skip
 """What people query; made anew at each start, for they hold no data."""
 
 

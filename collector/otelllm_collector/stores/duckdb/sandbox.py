@@ -16,7 +16,9 @@ from ...questions import BadQuestion
 
 __all__ = ["check"]
 
-RELATIONS = {"spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources"}
+RELATIONS = {
+    "spans", "traces", "messages", "events", "links", "metrics", "logs", "scores", "resources", "prompt_breaks",
+}  # fmt: skip
 
 TABLE_FUNCTIONS = {"generate_series", "json_each", "json_tree", "range", "repeat", "unnest"}
 """Those that make rows of their arguments. All others read files, settings, catalogues, or run SQL out of a text."""
