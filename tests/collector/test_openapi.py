@@ -70,7 +70,7 @@ def test_what_is_declared_is_what_is_checked(collector: Collector, document: Any
     for path, item in document["paths"].items():
         if "400" not in item.get("get", {"responses": {}})["responses"]:
             continue  # a probe's or a scraper's address: its query string is not looked at
-        address = path.format(trace_id="1" * 32, span_id="2" * 16)
+        address = path.format(trace_id="1" * 32, span_id="2" * 16, number=1)
         needed = {one["name"]: one["schema"]["enum"][0] for one in item["get"].get("parameters", [])
                   if one["required"] and one["in"] == "query"}  # fmt: skip
         refused = collector.client.get(address, params={"no_such_argument": "1"})

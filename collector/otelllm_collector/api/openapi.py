@@ -20,6 +20,7 @@ REFUSALS = {
     401: "A key is missing, or not known.",
     403: "The key is for something else, or a page of another site asks.",
     404: "There is none.",
+    412: "Another one is in force than the one that was named.",
     408: "The body did not come in time.",
     413: "The body is larger than is taken.",
     415: "The body is of a type or an encoding that is not taken.",
