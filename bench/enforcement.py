@@ -2,6 +2,7 @@
 
     counters    a bucket in memory, in SQLite (alone, and beside three other processes), in Redis or Valkey
     admission   limits on a call: sizing, reserving, settling
+    cache       a hit and a miss of the response cache, through the real openai client
 
 CPU time of the calling thread where nobody is waited for (the best of several rounds: the machine may be busy), wall
 time (p50, p99) where somebody is.
@@ -17,6 +18,8 @@ import timeit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from enforced.response_cache import cache
 
 from otelllm.attempt import AS_ASKED, Attempt
 from otelllm.call import Call, Request, Scope, Usage
@@ -167,7 +170,7 @@ def admission() -> None:
         state.close()
 
 
-PARTS = {"counters": counters, "admission": admission}
+PARTS = {"counters": counters, "admission": admission, "cache": cache}
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from .attempt import AS_ASKED
 from .call import Call
+from .config import variable
 from .enforce.admission import Admission, Clock
 from .enforce.cache import places
-from .enforce.cache.exact import ExactCache
+from .enforce.cache.exact import ExactCache, pool_of
 from .enforce.counting import Counting
 from .enforce.course import Learned
 from .enforce.kill_switch import KillSwitch
@@ -124,7 +125,14 @@ def _plan(policy: Policy, routing: Routing, recovery: Recovery | None) -> Planni
     return Planning(steer, expand) if steer or expand else None
 
 
+def _pools(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Each key's name in the policy, and the fingerprint of the pool that it is of."""
+    for names in (*(rule.variables for rule in policy.keys), *(endpoint.keys for endpoint in policy.endpoints)):
+        pool = pool_of(variable(name) or "" for name in names)
+        yield from ((f"env:{name}", pool) for name in names)
+
+
 def _caches(policy: Policy) -> Iterator[LookUp]:
     rule = policy.cache
     if rule is not None and rule.mode != "off":
-        yield ExactCache(rule, places.opened(rule.where, rule.max_bytes), policy.shape)
+        yield ExactCache(rule, places.opened(rule.where, rule.max_bytes), policy.shape, dict(_pools(policy)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from time import time
 
@@ -21,7 +21,7 @@ from .rule import CacheRule, scope_of
 from .store import Away, Found
 from .tape import Tape, span_id
 
-__all__ = ["ExactCache", "tags_of"]
+__all__ = ["ExactCache", "pool_of", "tags_of"]
 
 STAGE = "cache"
 # What answers to its request and to nothing else.
@@ -30,10 +30,13 @@ _OPERATIONS = _LIKE_A_FUNCTION | {semconv.CHAT, semconv.GENERATE_CONTENT, semcon
 
 
 class ExactCache:
-    """A `LookUp` of the flow. `rules` is the fingerprint of those rules of the policy that change answers."""
+    """A `LookUp` of the flow. `rules` is the fingerprint of those rules of the policy that change answers; `pools` the
+    one of all keys of a pool, by each one's name: which of them a call takes changes no answer.
+    """
 
-    def __init__(self, rule: CacheRule, kept: Kept, rules: str = "") -> None:
+    def __init__(self, rule: CacheRule, kept: Kept, rules: str = "", pools: Mapping[str, str] | None = None) -> None:
         self.rule = rule
+        self._pools = pools or {}
         self._kept = kept
         self._rules = rules
         self._words = ", ".join(rule.scope)
@@ -112,7 +115,7 @@ class ExactCache:
                 raise Uncacheable(f"the call has no {name}, by which answers are kept apart")
         who = provider.identity(instance)
         if target.key is not None:
-            who = sha256(target.key.secret.encode("utf-8", "replace")).hexdigest()
+            who = self._pools.get(target.key.name) or pool_of([target.key.secret])
         if who is None:
             raise Uncacheable("with whose credentials the client asks can't be told")
         if target.model is not None:
@@ -162,6 +165,11 @@ class ExactCache:
 
 def _is_deterministic(call: Call) -> bool:
     return call.operation in _LIKE_A_FUNCTION or call.request.attributes.get(semconv.REQUEST_TEMPERATURE) == 0
+
+
+def pool_of(secrets: Iterable[str]) -> str:
+    """One fingerprint of the keys of a pool."""
+    return sha256("\n".join(sorted(secrets)).encode("utf-8", "replace")).hexdigest()
 
 
 def tags_of(depends_on: Sequence[str]) -> tuple[str, ...]:

@@ -279,6 +279,31 @@ def test_a_routed_call_gets_the_answer_of_its_own_model(otel: Telemetry, make_ap
     provider._queue.clear()
 
 
+def test_the_keys_of_a_pool_share_their_answers(
+    otel: Telemetry, make_app: Make, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which of them a call takes changes no answer; another pool's answers are its own."""
+    for name in ("ONE", "TWO", "THREE"):
+        monkeypatch.setenv(f"POOLED_{name}", f"sk-{name}")
+    app = make_app("openai")
+    provider.always = whole(files.body("openai/chat.json"))
+    first = ["env:POOLED_ONE", "env:POOLED_TWO"]
+    otel.instrument(policy=exact() | {"keys": [{"provider": "openai", "keys": first}]})
+    for number in range(4):
+        WHOLE.ask(app, seed=number)
+        WHOLE.ask(app, seed=number)
+    assert outcomes(otel) == ["stored", "hit"] * 4
+    # They take turns: it was the other key's turn at each hit.
+    assert {request.headers["authorization"] for request in provider.requests} == {"Bearer sk-ONE"}
+    from otelllm import setup
+    from otelllm.policy import from_mapping
+
+    assert setup._running is not None
+    setup._running.changed(from_mapping(exact() | {"keys": [{"provider": "openai", "keys": ["env:POOLED_THREE"]}]}))
+    WHOLE.ask(app, seed=0)
+    assert outcomes(otel)[-1] == "stored"
+
+
 @pytest.mark.parametrize("where", ["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
 @FOUR
 def test_invalidating_and_expelling_by_hand(

@@ -1,6 +1,6 @@
 """What the exact cache costs: a hit and a miss over instrumentation alone, through the real openai client.
 
-    python bench/response_cache.py [--rounds 120]
+    python bench/enforcement.py cache
 
 CPU of the calling thread. The ways take turns, 25 calls each; of the rounds the third counts that took least time,
 for a busy machine slows all ways alike. Requests have 2 kB of prompt, content is off, spans are dropped.
@@ -12,7 +12,6 @@ look-up" is the cache's own part of a call before anything is sent; the rest is 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -189,19 +188,13 @@ def _sdk_alone(rounds: int) -> float:
     return statistics.quantiles(taken, n=4)[0]
 
 
-def main() -> None:
+def cache(rounds: int = 120) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=120)
-    rounds = parser.parse_args().rounds
-    print(f"the bare SDK's own call, for comparison: {_sdk_alone(rounds * 4):.0f} µs\n")
+    print(f"the bare SDK's own call, for comparison: {_sdk_alone(rounds * 4):.0f} us CPU")
     costless = Costless()
-    print("| µs of CPU | p50 | p99 | p50 over instrumentation alone |\n|---|---|---|---|")
+    print("| us of CPU | p50 | p99 | p50 over instrumentation alone |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for where in ("memory", f"sqlite:{Path(folder) / 'cache.db'}"):
             for name, middle, late, added in _rows(where, costless, rounds):
                 print(f"| {name} | {middle:.1f} | {late:.1f} | {added} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    costless.owner.create = costless.original

@@ -1,0 +1,1 @@
+"""Parts of bench/enforcement.py that go through a real SDK."""
