@@ -146,7 +146,8 @@ class DuckDBStore:
         limit, is_too_large = self._retention.size, False
         if limit is not None and not self._owes_rewriting:
             is_too_large = yield from expiry.shrink(limit)
-        checkpoint(self._writer)
+        with self._alone(QUIET_WITHIN_S):  # where somebody always asks, no checkpoint would ever show what is free
+            checkpoint(self._writer)
         yield 0.0
         done = expiry.dropped
         if self._is_worth_rewriting(is_too_large):
