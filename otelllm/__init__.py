@@ -13,18 +13,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .decorators import agent, embedding, rerank, retrieval, task, tool, workflow
-from .errors import BadConfig, Blocked, KillSwitchOn
+from .errors import BadConfig, Blocked, BudgetExceeded, KillSwitchOn, RateLimited
 from .scope import context
 from .version import __version__
 
 if TYPE_CHECKING:
     from .evaluation import feedback
+    from .interruptions import interruption
     from .setup import flush, instrument, shutdown, uninstrument
 
 __all__ = [
     "BadConfig",
     "Blocked",
+    "BudgetExceeded",
     "KillSwitchOn",
+    "RateLimited",
     "__version__",
     "agent",
     "context",
@@ -32,6 +35,7 @@ __all__ = [
     "feedback",
     "flush",
     "instrument",
+    "interruption",
     "rerank",
     "retrieval",
     "shutdown",
@@ -46,6 +50,7 @@ _WHEN_USED = {
     "feedback": "evaluation",
     "flush": "setup",
     "instrument": "setup",
+    "interruption": "interruptions",
     "shutdown": "setup",
     "uninstrument": "setup",
 }

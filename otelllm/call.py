@@ -327,6 +327,8 @@ class Call:
     """Called with each chunk of a stream, once it is read and before the app gets it. MAY raise `Blocked`: the stream
     ends there, and the app gets that in place of the chunk; or `Enough`.
     """
+    keeps_text: bool = False
+    """The answer's text is kept until the end, whether content is captured or not: `interruption()` tells it."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What a rule keeps of this call from one stage to the next, under its own name; nobody else looks at it."""
     on_headers: list[Callable[[Mapping[str, str]], None]] = field(default_factory=list)

@@ -15,6 +15,8 @@ from .adoption import outer_inference, publish
 from .attributes import attributes, documents_of, error_type_of, start_attributes
 from .call import Cost, Usage
 from .capture import Capture, Content
+from .failures import failure_of
+from .interruptions import note
 from .lineage import above
 from .metrics import Instruments
 from .prefixes import prefix_hashes
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
+    from .attempt import Failure
     from .call import Call, Value
     from .completion_hook import CompletionHook
     from .events import Events
@@ -182,6 +185,9 @@ class Record:
             for told in call.on_end:
                 with safely("telling that a call ended"):
                     told(call)
+            if call.error is not None:
+                with safely("keeping what had come"):
+                    note(call, _failure(call))
             if self._lineage.totals is not None:
                 self._lineage.totals.add(call.reading.usage, call.cost)
             failed = self._error_type()
@@ -293,6 +299,11 @@ class Record:
         if self._emitter.events is not None and self._emitter.events.writes_details:
             shown = content.attributes if content is not None and self._emitter.content_on_event else {}
             self._emitter.events.details(call, span, {**start_attributes(call), **found}, shown)
+
+
+def _failure(call: Call) -> Failure | None:
+    last = call.attempts[-1].failure if call.attempts else None
+    return last if last is not None or call.error is None else failure_of(None, call.error)
 
 
 def _name(call: Call) -> str:

@@ -35,8 +35,11 @@ _LONGEST = 2_000
 """Characters of an error's text that are looked through."""
 
 
-def failure_of(provider: Provider, error: BaseException) -> Failure:
-    """What `error`, raised by the SDK of `provider`, says. A provider's file knows better where it has `failure`."""
+def failure_of(provider: Provider | None, error: BaseException) -> Failure:
+    """What `error`, raised by the SDK of `provider`, says. A provider's file knows better where it has `failure`.
+
+    `provider` is None where it is not at hand.
+    """
     own = getattr(provider, "failure", None)
     if own is not None and (found := own(error)) is not None:
         return found  # type: ignore[no-any-return]  # an optional method of the protocol

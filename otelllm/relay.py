@@ -87,7 +87,7 @@ class Relay:
         call = self.call
         call.timing.ended = call.timing.ended or now()
         with safely("finishing a stream"):
-            self.surface.finish(call.reading, call.captures)
+            self.surface.finish(call.reading, call.captures or call.keeps_text)
         if ending == "complete" and self.tapped and _is_cut(call):
             call.reading.error_type = "incomplete"
         if call.served == "provider":
@@ -115,7 +115,7 @@ class Relay:
         at = now()
         call = self.call
         try:
-            delta = self._fold(call.reading, chunk, call.captures)
+            delta = self._fold(call.reading, chunk, call.captures or call.keeps_text)
         except Exception as error:  # one chunk that we don't understand must not cost the others
             if not swallow("folding a chunk", error):
                 raise

@@ -33,6 +33,7 @@ class Tries:
     def first(self) -> Steps[Any]:
         """The answer of the first target that gives one, or of a cache; raises the last target's own error."""
         call, stages = self._call, self._stages
+        call.keeps_text = stages.recover is not None
         self._plan = deque((AS_ASKED,)) if stages.plan is None else stages.plan(call, self._asked)
         if stages.beside is not None:
             for target in stages.beside(call):
