@@ -11,7 +11,7 @@ from collector.ageing import bodies, chat, keep, rows, run
 from otelllm_collector.questions import SpanFilter
 from otelllm_collector.retention import Ages, Retention
 from otelllm_collector.rows import Batch, MessageRow, SpanRow
-from otelllm_collector.stores.duckdb import open_store, writing
+from otelllm_collector.stores.duckdb import known_messages, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def said(store: DuckDBStore, one: Span) -> list[str]:
 def test_a_forgotten_message_is_written_again_and_every_span_says_what_it_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MESSAGES_REMEMBERED", 2)
+    monkeypatch.setattr(known_messages, "REMEMBERED", 2)
     store = open_store(tmp_path)
     calls = {texts: chat(1, *texts) for texts in (("a", "b"), ("b", "c"), ("a", "c"))}
     for one in calls.values():
@@ -64,7 +64,7 @@ def test_numbers_of_a_batch_that_can_not_be_kept_are_given_again(tmp_path: Path)
 def test_the_older_of_two_writings_goes_and_the_newer_is_still_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MESSAGES_REMEMBERED", 1)
+    monkeypatch.setattr(known_messages, "REMEMBERED", 1)
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))
     keep(store, chat(8, "the same"))
     keep(store, chat(1, "another"))
@@ -82,8 +82,8 @@ def test_the_older_of_two_writings_goes_and_the_newer_is_still_known(
 
 def test_at_a_start_only_so_much_text_is_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is older than that is written again when it comes again."""
-    monkeypatch.setattr(writing, "READ_BACK", 1)
-    monkeypatch.setattr(writing, "READ_BACK_AT_ONCE", 2)
+    monkeypatch.setattr(known_messages, "READ_BACK", 1)
+    monkeypatch.setattr(known_messages, "READ_BACK_AT_ONCE", 2)
     store = open_store(tmp_path)
     keep(store, chat(1, "a", "b", "c", "d"))
     store.close()

@@ -145,7 +145,7 @@ class Expiry:
 
     def _drop_messages(self) -> Steps:
         """Messages that nothing names any more. Searched for beside the writer, which notes what it uses meanwhile."""
-        with self._writing.noting_messages() as used:
+        with self._writing.messages.noting() as used:
             while True:
                 searching = self._searching.submit(self._garbage)
                 while not searching.done():
@@ -157,7 +157,7 @@ class Expiry:
                         bounds = {"start": garbage[0].message_id, "end": garbage[-1].message_id}
                         with self._writing.registered("garbage", {"message_id": "BIGINT"}, garbage):
                             self._own.execute(sql("keep/delete_messages"), bounds)
-                    self._writing.forget({one.message_id for one in garbage})
+                    self._writing.messages.forget({one.message_id for one in garbage})
                     self._dropped["messages"] += len(garbage)
                     yield 0.0
                 if len(found) < GARBAGE:

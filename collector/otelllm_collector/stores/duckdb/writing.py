@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ...enrich import merge, summarise
 from ...repeats import has_request_above, is_request_of_stream, may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
+from .known_messages import KnownMessages
 from .mirror import Mirror
 from .registered import Named, Registered, insertion
 from .scores import searched_from, without_repeats
@@ -22,13 +23,6 @@ from .scores import searched_from, without_repeats
 __all__ = ["Writing"]
 
 DAY_NS = 86_400_000_000_000
-
-MESSAGES_REMEMBERED = 200_000
-"""Messages that need not be written again: about 32 MB. A forgotten one is written twice, nothing worse."""
-
-READ_BACK = 64 * 1024 * 1024
-"""Of their text at most this much is read at a start: 0.3 s."""
-READ_BACK_AT_ONCE = 4096
 
 PREFIXES = 50_000
 """Calls of unnamed sessions that others may go on from after a restart."""
@@ -67,17 +61,9 @@ class Writing:
         self._columns = _read_columns(connection)
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
-        self._messages: OrderedDict[bytes, int] = OrderedDict()
-        """Hash -> id of the messages used last."""
-        [(newest,)] = self._fetch("select coalesce(max(message_id), 0) from raw.messages")
-        self._newest_message: int = newest
-        self._message_ids: dict[bytes, int] = {}
-        """Of the messages that the batches in hand name."""
-        self._used: set[int] | None = None
-        self._journal = ""
+        self.messages = KnownMessages(connection)
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
-        self._remember(self._recent_messages())
         self._conversations: Conversations | None = None
 
     def move(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -118,7 +104,7 @@ class Writing:
         # Only what is committed may be taken for written.
         self._resources |= resources
         self._scopes |= scopes
-        self._remember(self._message_ids)
+        self.messages.remember(self.messages.in_hand)
 
     def _write_senders(self, batches: Sequence[Batch], name: str) -> set[int]:
         known: set[int] = getattr(self, f"_{name}")
@@ -133,48 +119,8 @@ class Writing:
         rows: dict[bytes, MessageRow] = {}
         for batch in batches:
             rows |= batch.messages
-        known = {key: number for key in rows if (number := self._messages.get(key)) is not None}
-        new = [row for key, row in rows.items() if key not in known]
-        # Another object each time: a mirror still reads the last one.
-        self._message_ids = known | {row.hash: number for number, row in enumerate(new, self._newest_message + 1)}
-        self._insert("messages", new)
-        if self._used is not None:
-            self._used.update(self._message_ids.values())
+        self._insert("messages", self.messages.number(rows))
         return rows
-
-    @contextlib.contextmanager
-    def noting_messages(self) -> Iterator[set[int]]:
-        """A set of the ids of messages that batches name inside the block, written then or before."""
-        self._used = set()
-        try:
-            yield self._used
-        finally:
-            self._used = None
-
-    def forget(self, message_ids: Set[int]) -> None:
-        """Messages that are gone: they have to be written when they come again."""
-        for key in [key for key, message_id in self._messages.items() if message_id in message_ids]:
-            del self._messages[key]
-
-    def _recent_messages(self) -> dict[bytes, int]:
-        """The newest of the store, oldest first."""
-        found: list[tuple[bytes, int]] = []
-        size, to = 0, self._newest_message
-        while to > self._newest_message - MESSAGES_REMEMBERED and to > 0 and size < READ_BACK:
-            after = max(to - READ_BACK_AT_ONCE, self._newest_message - MESSAGES_REMEMBERED)
-            rows = self._fetch(sql("write/recent_messages"), {"after": after, "to": to})
-            found += [(key, message_id) for key, message_id, _ in rows]
-            size += sum(row[2] for row in rows)
-            to = after
-        return dict(reversed(found))
-
-    def _remember(self, message_ids: Mapping[bytes, int]) -> None:
-        for key, message_id in message_ids.items():
-            self._messages[key] = message_id
-            self._messages.move_to_end(key)
-        self._newest_message = max(self._newest_message, max(message_ids.values(), default=0))
-        while len(self._messages) > MESSAGES_REMEMBERED:
-            self._messages.popitem(last=False)
 
     def _write_spans(self, rows: list[SpanRow], messages: Mapping[bytes, MessageRow]) -> None:
         spans = _fullest(rows)
@@ -339,7 +285,7 @@ class Writing:
 
     def _insert(self, name: str, rows: Sequence[object]) -> None:
         if rows:
-            message_ids = self._message_ids if name in NAME_MESSAGES else None
+            message_ids = self.messages.in_hand if name in NAME_MESSAGES else None
             named = Named("batch_rows", self._columns[name], rows, message_ids)
             with Registered(self._connection, named):
                 self._connection.execute(insertion(name))
