@@ -30,7 +30,7 @@ class KnownMessages:
         self._newest: int = newest
         self._used: set[int] | None = None
         self.in_hand: dict[bytes, int] = {}
-        """Ids of the messages that the batches in hand name; another object each time: a mirror still reads the last."""
+        """Of the messages that the batches in hand name; another object each time, for a mirror reads the last."""
         self.remember(self._recent(connection))
 
     def number(self, rows: Mapping[bytes, MessageRow]) -> list[MessageRow]:
