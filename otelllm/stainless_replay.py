@@ -43,7 +43,7 @@ class _Kind(NamedTuple):
 
 _kinds: dict[tuple[Any, Surface], _Kind] = {}
 """Of (resource's class, surface): as seen in this process. One not seen yet is made in the SDK's own, slower way."""
-_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], str | None]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], list[Any], str | None]] = WeakKeyDictionary()
 _requests: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
@@ -58,14 +58,16 @@ class Replaying:
     """Class of a parsed answer -> what the SDK put into it that did not come over the wire (pydantic's `exclude`)."""
 
     def identity(self, instance: Any) -> str | None:
-        """Of the client's attributes, all but a few. Asked anew only where one of them is another object."""
+        """Of the client's attributes, all but a few, and of what its HTTP client sends along. Asked anew only where one
+        of them is another one.
+        """
         client = instance._client
-        values = tuple(vars(client).values())
+        values, sent = tuple(vars(client).values()), client._client.headers.raw
         known = _known.get(client)
-        if known is not None and len(known[0]) == len(values) and all(map(is_, known[0], values)):
-            return known[1]
+        if known is not None and sent == known[1] and len(known[0]) == len(values) and all(map(is_, known[0], values)):
+            return known[2]
         found = _identity(client, f"{self.package}.resources")
-        _known[client] = values, found
+        _known[client] = values, sent, found
         return found
 
     def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:
@@ -143,7 +145,11 @@ def _is_made_again(client: Any, body: Any, content: bytes) -> bool:
 
 
 def _identity(client: Any, resources: str) -> str | None:
-    told: dict[str, Any] = {"kind": type(client).__name__.removeprefix("Async")}
+    http = client._client
+    if getattr(http, "_auth", None) is not None:
+        return None
+    sent = sorted([name.decode("latin-1"), value.decode("latin-1")] for name, value in http.headers.raw)
+    told: dict[str, Any] = {"kind": type(client).__name__.removeprefix("Async"), "sent": [sent, str(http.params)]}
     has_credentials = False
     for name, value in sorted(vars(client).items()):
         if name in _NOTHING or value is None or type(value).__module__.startswith(resources):

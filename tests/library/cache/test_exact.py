@@ -108,6 +108,21 @@ def test_another_clients_answers_are_its_own(
     provider._queue.clear()
 
 
+def test_what_the_http_client_sends_along_counts(cached: Telemetry, make_app: Make, provider: Provider) -> None:
+    """Headers of its own, set at once or later; with an auth of its own nobody can tell whose it is."""
+    app = make_app("openai")
+    for tenant in ("a", "b", "a"):
+        app.client._client.headers["x-tenant"] = tenant
+        WHOLE.answer(provider)
+        WHOLE.ask(app)
+    app.client._client.auth = ("user", "password")
+    app.client.api_key = "sk-2"
+    WHOLE.answer(provider)
+    WHOLE.ask(app)
+    assert outcomes(cached) == ["stored", "stored", "hit", "skipped"]
+    provider._queue.clear()
+
+
 def test_a_key_that_is_changed_later_counts(cached: Telemetry, make_app: Make, provider: Provider) -> None:
     """The client is looked at for each call."""
     app = make_app("openai")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from otelllm.enforce.cache import places
 from otelllm.enforce.cache.memory import Memory
 from otelllm.enforce.cache.redis import RedisServer
 from otelllm.enforce.cache.sqlite import SqliteFile
-from otelllm.enforce.cache.store import Away
+from otelllm.enforce.cache.store import Away, Found
 from otelllm.state.redis_client import redis_client
 
 if TYPE_CHECKING:
@@ -294,3 +295,22 @@ def test_an_address_where_nobody_listens_is_away() -> None:
     """The real client's own error, within its short time-out."""
     with pytest.raises(Away, match="ConnectionError"):
         RedisServer(redis_client("redis://127.0.0.1:1/0", "where"), MANY).look_up(KEY, ())
+
+
+def test_a_fork_of_an_app_renews_what_it_has_open(tmp_path: Path) -> None:
+    """Without being told: the hook is the process's own."""
+    kept = places.opened(f"sqlite:{tmp_path / 'cache.db'}")
+    try:
+        kept.put(KEY, b"parent's", Found(None, ()), (), ttl_s=60, span="")
+        kept.close()  # what waits is written
+        assert kept.store.look_up(KEY, ()).record == b"parent's"
+        pid = os.fork()
+        if pid == 0:
+            found = kept.store.look_up(KEY, ()).record
+            kept.put(OTHER, b"child's", Found(None, ()), (), ttl_s=60, span="")
+            kept.close()
+            os._exit(0 if found == b"parent's" else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert kept.store.look_up(OTHER, ()).record == b"child's"
+    finally:
+        places.close_all()
