@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ..attempt import Attempt, Target
 from ..call import Call, Decision
 from ..errors import Blocked
-from ..safely import safely
+from ..safely import safely, swallow
 from ..stages import Asked
 from ..state.spec import Claim, Lease, Refused, State, StateAway, Told
 from ..steps import Steps, Wait
@@ -23,8 +23,8 @@ from .limits import Limit
 from .measuring import Measured, measure
 from .queue import Queue, Ticket
 from .ratelimits import left_of
+from .shares import Reserved, Share, in_shadow, note, share_of, unhurried, would
 from .sizes import Sizes, Unbounded
-from .values import RuleMode
 
 __all__ = ["Admission", "Clock"]
 
@@ -34,29 +34,6 @@ PATIENCE_S = 1.0
 SOONEST_S = 0.002
 
 Clock = Callable[[], float]
-
-
-@dataclass(slots=True)
-class _Share:
-    """What one rule claims of an attempt."""
-
-    rule: Counting
-    scope: str
-    claims: Sequence[Claim]
-    lease: Lease | None = None
-    """For a rule in shadow mode, its own."""
-    decision: Decision | None = None
-
-
-@dataclass(slots=True)
-class _Reserved:
-    """What is held for an attempt, until it is settled."""
-
-    shares: list[_Share] = field(default_factory=list)
-    lease: Lease | None = None
-    """Of all rules that are enforced."""
-    shadows: list[_Share] = field(default_factory=list)
-    measured: Measured | None = None
 
 
 class Admission:
@@ -76,9 +53,17 @@ class Admission:
 
     def __call__(self, call: Call, asked: Asked, attempt: Attempt) -> Steps[Target | None]:
         """Take what the attempt may use; a target to try in place of it, where a rule says so."""
+        try:
+            return (yield from self._admit(call, asked, attempt))
+        except Exception as error:  # a refusal passes; a fault of ours costs the app nothing
+            if not swallow("admitting a call", error):
+                raise
+            return None
+
+    def _admit(self, call: Call, asked: Asked, attempt: Attempt) -> Steps[Target | None]:
         target = attempt.target
-        size = Sized(self._sizes, call, target, lambda: measure(asked.kwargs, bound=self._bound))
-        reserved = _Reserved()
+        size = Sized(self._sizes, call, target, lambda: self._measured(asked))
+        reserved = Reserved()
         shares = self._shares(call, target, size)
         if shares:
             try:
@@ -88,17 +73,28 @@ class Admission:
                 other = None
             if other is not None:
                 return other
-        for rule in self._shadows:
-            if rule.applies(call, target):
-                yield from self._shadow(call, target, rule, size, reserved)
-        reserved.measured = size.found
+        try:
+            for rule in self._shadows:
+                if rule.applies(call, target):
+                    yield from self._shadow(call, target, rule, size, reserved)
+        except BaseException:  # cancelled meanwhile
+            for lease in (reserved.lease, *(share.lease for share in reserved.shadows)):
+                if lease is not None:
+                    self._give_back(lease)
+            raise
+        reserved.measured, reserved.at = size.found, self._clock()
         attempt.reserved = reserved
         if self._follows:
             self._follow(call, target)
         return None
 
-    def _shares(self, call: Call, target: Target, size: Sized) -> list[_Share]:
-        shares: list[_Share] = []
+    def _measured(self, asked: Asked) -> Measured:
+        with safely("measuring a request"):
+            return measure(asked.kwargs, bound=self._bound)
+        return Measured(unseen="what is in a request of this shape")
+
+    def _shares(self, call: Call, target: Target, size: Sized) -> list[Share]:
+        shares: list[Share] = []
         for rule in self._enforced:
             if not rule.applies(call, target):
                 continue
@@ -109,11 +105,11 @@ class Admission:
                 call.decisions.append(Decision(rule.stage, rule.name, "enforce", "block", scope, str(error)))
                 raise rule.refusal_for(str(error), scope) from error
             if claims:
-                shares.append(_Share(rule, scope, claims))
+                shares.append(Share(rule, scope, claims))
         return shares
 
     def _enforce(
-        self, call: Call, asked: Asked, attempt: Attempt, shares: list[_Share], reserved: _Reserved
+        self, call: Call, asked: Asked, attempt: Attempt, shares: list[Share], reserved: Reserved
     ) -> Steps[Target | None]:
         claims = [claim for share in shares for claim in share.claims]
         lease = yield from self._acquired(call, asked, attempt, shares, claims)
@@ -139,7 +135,7 @@ class Admission:
         self._queue.poke(claim.bucket.key for claim in lease.claims)
 
     def _acquired(
-        self, call: Call, asked: Asked, attempt: Attempt, shares: list[_Share], claims: list[Claim]
+        self, call: Call, asked: Asked, attempt: Attempt, shares: list[Share], claims: list[Claim]
     ) -> Steps[Lease | Target]:
         queue, state = self._queue, self._state
         wanted = {claim.bucket.key: claim.amount for claim in claims}
@@ -151,15 +147,15 @@ class Admission:
                 queue.served(rank, wanted)
                 return outcome
             assert isinstance(outcome, Refused)
-            share = _share_of(shares, outcome.claim.bucket.key)
+            share = share_of(shares, outcome.claim.bucket.key)
             if (other := self._elsewhere(call, attempt.target, share, outcome)) is not None:
                 return other
         else:
             outcome = None
-            share = _share_of(shares, key)
+            share = share_of(shares, key)
         return (yield from self._waited(call, asked, attempt, _Waiting(shares, claims, share, outcome, key)))
 
-    def _elsewhere(self, call: Call, target: Target, share: _Share, refused: Refused) -> Target | None:
+    def _elsewhere(self, call: Call, target: Target, share: Share, refused: Refused) -> Target | None:
         """The target of a rule that routes what finds no room; raises for one that refuses it."""
         rule = share.rule
         if rule.when_full == "queue" and refused.opens_in_s != math.inf:
@@ -183,7 +179,7 @@ class Admission:
         wanted = {claim.bucket.key: claim.amount for claim in waiting.claims}
         share, refused = waiting.share, waiting.refused
         key = waiting.key or (refused.claim.bucket.key if refused is not None else "")
-        ticket.opens_at = begun + ((refused.opens_in_s or 0.0) if refused is not None else 0.0)
+        ticket.opens_at = begun + self._opens_in(refused)
         try:
             while True:
                 queue.join(ticket, key, wanted[key])
@@ -196,7 +192,7 @@ class Admission:
                 yield Wait(max(pause_s, SOONEST_S), ticket.gate)
                 if not queue.is_next(ticket):
                     continue
-                claims = _unhurried(waiting.claims) if queue.is_due(ticket) else waiting.claims
+                claims = unhurried(waiting.claims) if queue.is_due(ticket) else waiting.claims
                 outcome = yield from self._state.acquire(claims, TTL_S)
                 if type(outcome) is Lease:
                     queue.served(ticket.rank, wanted)
@@ -209,20 +205,29 @@ class Admission:
                     return outcome
                 assert isinstance(outcome, Refused)
                 refused, key = outcome, outcome.claim.bucket.key
-                share = _share_of(waiting.shares, key)
-                ticket.opens_at = clock() + (refused.opens_in_s or 0.0)
+                share = share_of(waiting.shares, key)
+                ticket.opens_at = clock() + self._opens_in(refused)
                 if (other := self._elsewhere(call, attempt.target, share, refused)) is not None:
                     return other
         finally:
             queue.leave(ticket)
 
+    def _opens_in(self, refused: Refused | None) -> float:
+        """In how many seconds the one in front will have its room, as far as that can be told."""
+        if refused is None:
+            return 0.0
+        if refused.opens_in_s is not None:
+            return refused.opens_in_s
+        per_s = self._queue.comes_back(refused.claim.bucket)
+        return 1.0 / per_s if per_s else 0.0
+
     def _refuse_if_late(
-        self, call: Call, ticket: Ticket, share: _Share, refused: Refused | None, key: str, waiting: _Waiting,
+        self, call: Call, ticket: Ticket, share: Share, refused: Refused | None, key: str, waiting: _Waiting,
         begun: float, limit_s: float,
     ) -> None:  # fmt: skip
         now = self._clock()
         bucket = next(claim.bucket for claim in waiting.claims if claim.bucket.key == key)
-        wait_s = self._queue.wait_of(ticket, bucket.per_s, now)
+        wait_s = self._queue.wait_of(ticket, self._queue.comes_back(bucket), now)
         if now - begun + wait_s <= limit_s and now - begun < limit_s:
             return
         if refused is None or refused.claim.bucket.key != key:
@@ -234,22 +239,22 @@ class Admission:
         call.decisions.append(outcome)
         raise refusal
 
-    def _shadow(self, call: Call, target: Target, rule: Counting, size: Sized, reserved: _Reserved) -> Steps[None]:
+    def _shadow(self, call: Call, target: Target, rule: Counting, size: Sized, reserved: Reserved) -> Steps[None]:
         """Decide as the rule would if it were enforced, and note it."""
         scope = rule.scope(call, target)
         try:
-            claims = [_in_shadow(claim) for claim in rule.claims(call, target, size)]
+            claims = [in_shadow(claim) for claim in rule.claims(call, target, size)]
             if not claims:
                 return
             lease = yield from self._state.acquire(claims, TTL_S)
             if not isinstance(lease, Lease):
-                decision = _would(rule, scope, lease)
+                decision = would(rule, scope, lease)
                 call.decisions.append(decision)
                 if decision.outcome != "would_queue":
                     return
                 lease = yield from self._state.acquire(claims, TTL_S, anyway=True)
                 assert isinstance(lease, Lease)
-            reserved.shadows.append(_Share(rule, scope, claims, lease))
+            reserved.shadows.append(Share(rule, scope, claims, lease))
             rule.shadowed(call, target, lease.used)
         except Unbounded as error:
             call.decisions.append(Decision(rule.stage, rule.name, "shadow", "would_block", scope, str(error)))
@@ -257,7 +262,7 @@ class Admission:
             outcome = "would_block" if (rule.fail or self._fail) == "closed" else "fail_open"
             call.decisions.append(Decision(rule.stage, rule.name, "shadow", outcome, scope, str(error)))
 
-    def _without_counters(self, call: Call, shares: Sequence[_Share], reason: str) -> None:
+    def _without_counters(self, call: Call, shares: Sequence[Share], reason: str) -> None:
         """The store is away: each rule's `fail` decides, and it is seen on the span."""
         closed: Blocked | None = None
         for share in shares:
@@ -271,14 +276,18 @@ class Admission:
 
     def settle(self, call: Call, attempt: Attempt) -> None:
         """See `Admit`."""
-        reserved: _Reserved = attempt.reserved
+        reserved: Reserved = attempt.reserved
         if reserved.lease is not None:
             actual: list[float] = []
             for share in reserved.shares:
                 spent = share.rule.spent(call, attempt, share.claims)
                 actual += spent
-                _note(call, share, spent, "enforce")
+                note(call, share, spent, "enforce")
             self._state.settle(reserved.lease, actual)
+            held_s = self._clock() - reserved.at
+            for claim in reserved.lease.claims:
+                if claim.bucket.kind == "slots":
+                    self._queue.held(claim.bucket.key, held_s)
             self._queue.poke(claim.bucket.key for claim in reserved.lease.claims)
         for share in reserved.shadows:
             assert share.lease is not None
@@ -311,65 +320,16 @@ class Admission:
 class _Waiting:
     """What a call waits for."""
 
-    shares: list[_Share]
+    shares: list[Share]
     claims: list[Claim]
-    share: _Share
+    share: Share
     refused: Refused | None
     key: str | None
     """The line that it joins; None for that of the bucket that had no room."""
 
 
-def _note(call: Call, share: _Share, spent: Sequence[float], mode: RuleMode) -> None:
-    """How far the estimate was off, where the rule decided something, or more was used than was reserved."""
-    if all(claim.bucket.kind == "slots" for claim in share.claims):
-        return
-    # Of what it counts, the most by number: tokens, not requests.
-    reserved, settled = max(
-        (claim.amount, one) for claim, one in zip(share.claims, spent, strict=True) if claim.bucket.kind != "slots"
-    )
-    decision = share.decision
-    if decision is None and settled > reserved:
-        decision = Decision(share.rule.stage, share.rule.name, mode, "overshoot", share.scope)
-        call.decisions.append(decision)
-    if decision is not None:
-        decision.reserved, decision.settled = reserved, settled
-
-
-def _share_of(shares: Sequence[_Share], key: str) -> _Share:
-    return next(share for share in shares if any(claim.bucket.key == key for claim in share.claims))
-
-
 def _until(refused: Refused | None, opens_in_s: float) -> float:
     return PATIENCE_S if refused is not None and refused.opens_in_s is None else opens_in_s
-
-
-def _unhurried(claims: Sequence[Claim]) -> list[Claim]:
-    """Claims that leave nothing for others: it is this call's turn, by the share of its priority."""
-    return [claim._replace(leaves=0.0) for claim in claims]
-
-
-def _in_shadow(claim: Claim) -> Claim:
-    return claim._replace(bucket=claim.bucket._replace(key=f"shadow|{claim.bucket.key}"))
-
-
-def _would(rule: Counting, scope: str, refused: Refused) -> Decision:
-    """What an enforced rule would have done with a call that finds no room."""
-    wait_s = refused.opens_in_s
-    outcome = "would_block"
-    if rule.when_full == "route":
-        outcome = "would_route"
-    elif rule.when_full == "queue" and (wait_s is None or wait_s <= rule.max_wait_s):
-        outcome = "would_queue"
-    reason = rule.route if outcome == "would_route" else str(rule.refusal(refused, scope, None))
-    return Decision(
-        rule.stage,
-        rule.name,
-        "shadow",
-        outcome,
-        scope,
-        reason,
-        waited_s=wait_s or 0.0 if outcome == "would_queue" else 0.0,
-    )
 
 
 def _with_priorities(rule: Counting, queue: Queue) -> Counting:

@@ -12,8 +12,10 @@ from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from os import getpid
 
 from ..gates import Gate
+from ..state.spec import Bucket
 from . import values
 from .values import Wrong
 
@@ -142,14 +144,25 @@ class Line:
             self.credit[rank] = max(self.credit[rank] - amount, 0.0)
 
 
+def _make_room(known: dict[str, float]) -> None:
+    if len(known) >= LINES_KEPT:
+        del known[next(iter(known))]
+
+
 class Queue:
     """The lines of this process. Every method is short, and may be called from any thread."""
 
     def __init__(self, rules: QueueRules) -> None:
         self.rules = rules
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = getpid()
         self._lock = threading.RLock()  # entered again by a finaliser that settles a call
         self._lines: dict[str, Line] = {}
         self._numbers = count()
+        self._held_s: dict[str, float] = {}
+        """How long calls keep the slots of a bucket, in the mean."""
         self._pace: dict[str, float] = {}
         """Waits as they were, over waits as they were reckoned: of what is reserved some comes back, and other
         processes take of the same bucket.
@@ -157,10 +170,12 @@ class Queue:
 
     def ticket(self, priority: str | None, now: float) -> Ticket:
         """For a call that has just come."""
+        self._stay()
         return Ticket(self.rules.rank(priority), next(self._numbers), Gate(), came_at=now)
 
     def line_before(self, wanted: Mapping[str, float], rank: int) -> str | None:
         """The bucket for which somebody waits whom a newcomer must let go first; None where it may try at once."""
+        self._stay()
         if not self._lines:
             return None
         with self._lock:
@@ -229,19 +244,40 @@ class Queue:
             ticket.expected_s = wait_s
         return wait_s * self._pace.get(line.key, 1.0)
 
+    def held(self, key: str, seconds: float) -> None:
+        """A call has kept a slot for so long."""
+        before = self._held_s.get(key)
+        if before is None:
+            _make_room(self._held_s)
+            before = seconds
+        self._held_s[key] = before + STEP * (seconds - before)
+
+    def comes_back(self, bucket: Bucket) -> float:
+        """How much of a bucket comes back each second; of slots, as calls have kept them; 0 where nobody knows."""
+        if bucket.kind != "slots":
+            return bucket.per_s
+        mean_s = self._held_s.get(bucket.key, 0.0)
+        return bucket.capacity / mean_s if mean_s else 0.0
+
+    def _stay(self) -> None:
+        """In a forked child nobody waits: its parent's callers are not here, and one may have held the lock."""
+        if self._pid != getpid():
+            self._begin()
+
     def got(self, ticket: Ticket, now: float) -> None:
         """It has been served: how long that took is remembered."""
         line = ticket.line
         if line is None or not ticket.expected_s or ticket.expected_s < WORTH_LEARNING_S:
             return
         seen = min(max((now - ticket.came_at) / ticket.expected_s, LEAST), MOST)
-        if line.key not in self._pace and len(self._pace) >= LINES_KEPT:
-            del self._pace[next(iter(self._pace))]
+        if line.key not in self._pace:
+            _make_room(self._pace)
         before = self._pace.get(line.key, 1.0)
         self._pace[line.key] = before + STEP * (seen - before)
 
     def served(self, rank: int, wanted: Mapping[str, float]) -> None:
         """A call has got what it wanted: shares of those who wait below it grow."""
+        self._stay()
         if not self._lines:
             return
         with self._lock:
@@ -252,6 +288,7 @@ class Queue:
 
     def poke(self, keys: Iterable[str]) -> None:
         """Something was given back: whoever is next may try at once."""
+        self._stay()
         if not self._lines:
             return
         opened: list[Ticket] = []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from driving import collections_when_asked_for  # noqa: F401  a fixture of every test here
+from library.redis_server import redis_server, redis_url  # noqa: F401  fixtures
 
 from .apps import WAYS, Asking, Way, answer_all
 

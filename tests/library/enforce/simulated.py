@@ -137,6 +137,7 @@ class Seen:
     tokens: float = 0.0
     refused: RateLimited | None = None
     answered: float | None = None
+    call: Call = field(repr=False, default=None)  # type: ignore[assignment]  # said as soon as there is one
 
 
 @dataclass
@@ -160,7 +161,7 @@ class App:
         sent = {"messages": [{"role": "user", "content": "x" * chars}]}
         asked = Asked(None, None, None, sent, None)  # type: ignore[arg-type]
         attempt = Attempt(1, AS_ASKED, 0)
-        seen = Seen(priority, now)
+        seen = Seen(priority, now, call=call)
         self.seen.append(seen)
         try:
             yield from self.admission(call, asked, attempt)

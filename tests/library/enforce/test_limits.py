@@ -233,3 +233,59 @@ def test_all_processes_of_a_host_count_in_one_file(otel, asking, tmp_path):
     asking.ask()
     with pytest.raises(RateLimited):
         asking.ask()
+
+
+def test_a_provider_that_asks_to_wait_is_not_asked_before(otel, asking, provider):
+    """Its `retry-after` shuts the limit for everybody, this call's own next try too."""
+    scope = "provider:" + asking.way.sdk
+    otel.instrument(policy=limits({"scope": scope, "requests_per_minute": 60, "when_full": "reject"}))
+    provider.always = whole({"error": {"message": "slow down"}}, status=429, retry_after="30")
+    with pytest.raises(Exception, match="slow down"):
+        asking.ask()
+    with pytest.raises(RateLimited) as refused:
+        asking.ask()
+    assert refused.value.opens_in_s == pytest.approx(30, abs=1.5)
+    assert len(provider.requests) == 1
+
+
+def test_what_cannot_be_measured_is_let_pass_and_never_breaks_a_call(otel, asking, monkeypatch):
+    """A fault of ours costs the app nothing (but for tests, which it fails)."""
+    from otelllm import safely
+    from otelllm.enforce import admission
+
+    def broken(*_, **__):
+        raise LookupError("ours")
+
+    otel.instrument(policy=limits({"input_tokens_per_minute": 1_000}))
+    monkeypatch.setattr(admission, "measure", broken)
+    safely.strict(False)
+    assert asking.ask()
+    safely.strict(True)
+    with pytest.raises(LookupError):
+        asking.ask()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("url", ["sqlite:{folder}/counters.sqlite", "redis"])
+def test_what_a_short_program_used_is_written_before_it_ends(provider, tmp_path, request, url):
+    """And its slots are free: nobody has to wait until its lease ends."""
+    from program import answer_chats, environment, run, write
+
+    from otelllm.state.opening import open_state
+    from otelllm.state.spec import Bucket
+    from otelllm.steps import drive
+
+    url = request.getfixturevalue("redis_url") if url == "redis" else url.format(folder=tmp_path)
+    answer_chats(provider)
+    code = f"""
+    otelllm.instrument(service_name="program", policy={{"state": {{"url": {url!r}}}, "limits": [
+        {{"scope": "all", "concurrent": 2, "tokens_per_day": 1_000_000}}]}})
+    ask("hello")
+    """
+    done = run(write(tmp_path / "program.py", code), environment(provider, OTEL_TRACES_EXPORTER="none"))
+    assert (done.returncode, done.stderr) == (0, "")
+    state = open_state(url, "program")
+    names = [("concurrent", "slots", 0.0), ("tokens_per_day", "sum", 86_400.0)]
+    buckets = [Bucket(f"limits 1|all||{name}", kind, 10, window_s=window) for name, kind, window in names]
+    assert drive(state.read(buckets), None) == [0, 1250]
+    state.close()

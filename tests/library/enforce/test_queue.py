@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import threading
 
 import pytest
 
@@ -188,6 +190,81 @@ def test_a_wait_that_was_reckoned_too_long_is_learned():
     late = [one.waited for one in app.seen if one.waited is not None and one.came > 300]
     assert max(late) <= 20.5
     assert sorted(late)[len(late) // 2] > 10  # the time that an app gives is used
+
+
+def test_how_long_slots_are_kept_is_learned_for_those_who_come_later():
+    """Two slots that calls keep for 5 s: the tenth that waits will wait for 25 s, the next for longer."""
+    it = World()
+    chance = random.Random(1)
+    provider = Provider(Bucket(1e9), Bucket(1e9), Bucket(1e9))
+    rules = [{"scope": "all", "concurrent": 2, "max_wait": "26s"}]
+    app = App(it, provider, admission(it, rules), chance, lambda: 0.0)
+    it.start(0.0, app.life("default", 10, 1, 1, 5.0))
+    it.run(6.0)
+    app.seen.clear()
+    for at in range(14):
+        it.start(6.0 + at / 100, app.life("default", 10, 1, 1, 5.0))
+    it.run(7.0)
+    assert [one.refused is not None for one in app.seen] == [False] * 12 + [True] * 2
+    assert "the wait would be 2" in str(app.seen[-1].refused)
+    it.run(60.0)
+    assert sum(one.waited is not None for one in app.seen) >= 10
+
+
+@pytest.mark.parametrize(
+    "cap", [{"requests_per_minute": 20}, {"output_tokens_per_minute": 5000, "concurrent": 8, "estimate": "strict"}]
+)
+def test_shadow_decides_call_by_call_as_enforcement_would(cap):
+    """Of the same calls; what it lets pass and enforcement would not takes nothing of its buckets."""
+
+    def refused(mode: str) -> list[bool]:
+        it = World()
+        provider = Provider(Bucket(1e9), Bucket(1e9), Bucket(1e9))
+        rule = {"scope": "all", "when_full": "reject", "mode": mode, **cap}
+        app = App(it, provider, admission(it, [rule]), random.Random(1), lambda: 0.1)
+        calls(app, "default", load=1.0, minutes=5, seed=9, limit=1000)
+        it.run(300)
+        return [
+            one.refused is not None or any(done.outcome == "would_block" for done in one.call.decisions)
+            for one in app.seen
+        ]
+
+    shadow, enforced = refused("shadow"), refused("enforce")
+    assert shadow == enforced
+    assert 0 < sum(enforced) < len(enforced)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_in_a_forked_child_nobody_waits():
+    """Whoever stood in line is in the parent; one of its threads may have held the lock."""
+    app = small()
+    app.world.start(1.0, app.life("default", 10, 1, 1, 0.1))
+    app.world.run(2.0)
+    queue = app.admission._queue
+    assert queue.line_before({"limits 1|all||requests_per_minute": 1}, 1) is not None
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with queue._lock:
+            is_held.set()
+            is_over.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_held.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            app.world.start(2.0, app.life("default", 10, 1, 1, 0.1))
+            app.world.run(5.0)
+            os._exit(0 if app.seen[-1].waited == 0.0 else 3)
+        except BaseException:
+            os._exit(4)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    is_over.set()
+    holder.join()
+    assert code == 0
 
 
 @pytest.mark.parametrize(
