@@ -138,13 +138,13 @@ class Admission:
         self, call: Call, asked: Asked, attempt: Attempt, shares: list[Share], claims: list[Claim]
     ) -> Steps[Lease | Target]:
         queue, state = self._queue, self._state
-        wanted = {claim.bucket.key: claim.amount for claim in claims}
         rank = queue.rules.rank(call.scope.priority)
-        key = queue.line_before(wanted, rank)
+        key = None if queue.is_empty else queue.line_before([claim.bucket.key for claim in claims], rank)
         if key is None:
             outcome = yield from state.acquire(claims, TTL_S)
             if type(outcome) is Lease:
-                queue.served(rank, wanted)
+                if not queue.is_empty:
+                    queue.served(rank, {claim.bucket.key: claim.amount for claim in claims})
                 return outcome
             assert isinstance(outcome, Refused)
             share = share_of(shares, outcome.claim.bucket.key)
@@ -281,14 +281,15 @@ class Admission:
             actual: list[float] = []
             for share in reserved.shares:
                 spent = share.rule.spent(call, attempt, share.claims)
+                note(call, share, spent, reserved.lease.used[len(actual) :])
                 actual += spent
-                note(call, share, spent, "enforce")
             self._state.settle(reserved.lease, actual)
             held_s = self._clock() - reserved.at
             for claim in reserved.lease.claims:
                 if claim.bucket.kind == "slots":
                     self._queue.held(claim.bucket.key, held_s)
-            self._queue.poke(claim.bucket.key for claim in reserved.lease.claims)
+            if not self._queue.is_empty:
+                self._queue.poke(claim.bucket.key for claim in reserved.lease.claims)
         for share in reserved.shadows:
             assert share.lease is not None
             self._state.settle(share.lease, share.rule.spent(call, attempt, share.claims))

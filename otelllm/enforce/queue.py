@@ -173,7 +173,12 @@ class Queue:
         self._stay()
         return Ticket(self.rules.rank(priority), next(self._numbers), Gate(), came_at=now)
 
-    def line_before(self, wanted: Mapping[str, float], rank: int) -> str | None:
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody waits for anything."""
+        return not self._lines
+
+    def line_before(self, wanted: Iterable[str], rank: int) -> str | None:
         """The bucket for which somebody waits whom a newcomer must let go first; None where it may try at once."""
         self._stay()
         if not self._lines:

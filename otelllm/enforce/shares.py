@@ -9,7 +9,6 @@ from ..call import Call, Decision
 from ..state.spec import Claim, Lease, Refused
 from .counting import Counting
 from .measuring import Measured
-from .values import RuleMode
 
 __all__ = ["Reserved", "Share", "in_shadow", "note", "share_of", "unhurried", "would"]
 
@@ -39,24 +38,24 @@ class Reserved:
     """When it was taken, on admission's clock."""
 
 
-def note(call: Call, share: Share, spent: Sequence[float], mode: RuleMode) -> None:
-    """How far the estimate was off, where the rule decided something, or more was used than was reserved."""
-    counted = [
-        (claim.amount, one) for claim, one in zip(share.claims, spent, strict=True) if claim.bucket.kind != "slots"
-    ]
-    if not counted:
+def note(call: Call, share: Share, spent: Sequence[float], used: Sequence[float]) -> None:
+    """How far the estimate was off where the rule decided something, or a bucket came above its cap by it. `used` is
+    what was used of each bucket when it was reserved.
+    """
+    if share.decision is not None:
+        counted = [
+            (claim.amount, one) for claim, one in zip(share.claims, spent, strict=True) if claim.bucket.kind != "slots"
+        ]
+        if counted:  # the most by number: tokens, not requests
+            share.decision.reserved, share.decision.settled = max(counted)
         return
-    decision = share.decision
-    if decision is not None:
-        decision.reserved, decision.settled = max(counted)  # the most by number: tokens, not requests
-        return
-    reserved, settled = max(counted, key=lambda pair: pair[1] - pair[0])
-    if settled > reserved:
-        call.decisions.append(
-            Decision(
-                share.rule.stage, share.rule.name, mode, "overshoot", share.scope, reserved=reserved, settled=settled
+    for claim, one, before in zip(share.claims, spent, used, strict=False):
+        if one > claim.amount and before + one - claim.amount > claim.bucket.capacity and claim.bucket.kind != "slots":
+            rule = share.rule
+            call.decisions.append(
+                Decision(rule.stage, rule.name, "enforce", "overshoot", share.scope, reserved=claim.amount, settled=one)
             )
-        )
+            return
 
 
 def share_of(shares: Sequence[Share], key: str) -> Share:

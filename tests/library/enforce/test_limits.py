@@ -289,3 +289,15 @@ def test_what_a_short_program_used_is_written_before_it_ends(provider, tmp_path,
     buckets = [Bucket(f"limits 1|all||{name}", kind, 10, window_s=window) for name, kind, window in names]
     assert drive(state.read(buckets), None) == [0, 1250]
     state.close()
+
+
+def test_a_bucket_that_comes_above_its_cap_by_the_estimates_error_is_shown(otel, asking, still):
+    """On the span of the call that did it; one that took a little more than was expected says nothing."""
+    still(output_tokens_per_minute=60)
+    asking.ask(max_tokens=40)  # the answer has 50 tokens: more than was reserved, less than there is
+    with pytest.raises(RateLimited):
+        asking.ask(max_tokens=40)
+    still(output_tokens_per_minute=45)
+    asking.ask(max_tokens=40)
+    told = [(one["outcome"], one["reserved"], one["settled"]) for one in decisions(otel) if "reserved" in one]
+    assert told == [("overshoot", 40, 50)]
