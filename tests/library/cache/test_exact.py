@@ -319,13 +319,17 @@ def test_the_keys_of_a_pool_share_their_answers(
     assert outcomes(otel)[-1] == "stored"
 
 
-@pytest.mark.parametrize("where", ["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "where", ["memory", *(pytest.param(one, marks=pytest.mark.slow) for one in ("sqlite", "redis"))]
+)
 @FOUR
 def test_invalidating_and_expelling_by_hand(
-    otel: Telemetry, make_app: Make, provider: Provider, case: Case, where: str, tmp_path: Path
-) -> None:
+    otel: Telemetry, make_app: Make, provider: Provider, case: Case, where: str, tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
     """In force at once: what depends on a document, and one bad answer, by the span that stored it or was given it."""
-    otel.instrument(policy=exact(where="memory" if where == "memory" else f"sqlite:{tmp_path / 'cache.db'}"))
+    places = {"memory": "memory", "sqlite": f"sqlite:{tmp_path / 'cache.db'}"}
+    otel.instrument(policy=exact(where=places.get(where) or request.getfixturevalue("redis_url")))
     app = make_app(case.sdk)
 
     def ask() -> str:
@@ -400,13 +404,15 @@ def test_a_store_that_is_away_is_a_miss(otel: Telemetry, make_app: Make, provide
     """The app never sees it; the span does."""
     path = tmp_path / "cache.db"
     path.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
-    otel.instrument(policy=exact(where=f"sqlite:{path}"))
     app = make_app("openai")
-    for _ in range(2):
-        WHOLE.answer(provider)
-        WHOLE.ask(app)
-    assert outcomes(otel) == ["skipped", "skipped"]
-    assert str(path) in decisions(otel)[0][4]
+    for where, told in ((f"sqlite:{path}", str(path)), ("redis://127.0.0.1:1/0", "can't be asked (ConnectionError)")):
+        otel.instrument(policy=exact(where=where))
+        otel.clear()
+        for _ in range(2):
+            WHOLE.answer(provider)
+            WHOLE.ask(app)
+        assert outcomes(otel) == ["skipped", "skipped"]
+        assert told in decisions(otel)[0][4]
     with pytest.raises(otelllm.cache.Away):
         otelllm.cache.invalidate("kb:42")
 
