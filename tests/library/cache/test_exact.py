@@ -28,6 +28,9 @@ STREAM = next(case for case in OPENAI if case.is_stream)
 MESSAGE, MESSAGE_STREAM = ANTHROPIC[0], next(case for case in ANTHROPIC if case.is_stream)
 FOUR = pytest.mark.parametrize("case", [WHOLE, STREAM, MESSAGE, MESSAGE_STREAM], ids=str)
 
+# Where nothing depends on how the client waits.
+MOSTLY_SYNC = pytest.mark.parametrize("kind", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["sync", "async"])
+
 
 def exact(**rule: Any) -> dict[str, Any]:
     return {"cache": {"exact": {"scope": "all", **rule}}}
@@ -58,6 +61,7 @@ def decisions(otel: Telemetry) -> list[tuple[Any, ...]]:
         ("all", {"depends_on": ["a@1", "b@1"]}, {"depends_on": ["b@1", "a@1"]}, True),
     ],
 )
+@MOSTLY_SYNC
 @pytest.mark.parametrize("case", [WHOLE, MESSAGE_STREAM], ids=str)
 def test_answers_stay_in_their_scope(
     otel: Telemetry, make_app: Make, provider: Provider, case: Case, scope: Any, mine: Any, yours: Any, shared: bool
@@ -97,6 +101,7 @@ def test_without_a_scope_nothing_is_cached(otel: Telemetry, make_app: Make, prov
     ],
     ids=str,
 )
+@MOSTLY_SYNC
 def test_another_clients_answers_are_its_own(
     cached: Telemetry, make_app: Make, provider: Provider, change: dict[str, Any]
 ) -> None:
@@ -213,6 +218,7 @@ def test_a_rule_that_is_off_or_speaks_of_other_calls(
     assert outcomes(otel) == [None, None]
 
 
+@MOSTLY_SYNC
 @pytest.mark.parametrize("file", UNFIT)
 def test_answers_that_are_not_kept(cached: Telemetry, make_app: Make, provider: Provider, file: str) -> None:
     """Truncated, refused, filtered, failed, or of tools that the provider ran: each call gets its own."""
