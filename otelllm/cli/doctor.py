@@ -103,8 +103,30 @@ def _settings() -> Iterator[Finding]:
     from ..policy import load  # noqa: PLC0415  the rules' code is wanted where there are rules
 
     try:
-        load(path)
+        policy = load(path)
     except BadConfig as error:
         yield Finding("policy", False, f"policy: {error}")
-    else:
-        yield Finding("policy", True, f"policy: {path} can be used")
+        return
+    yield Finding("policy", True, f"policy: {path} can be used")
+    if [*policy.limits, *policy.budgets]:
+        yield _counters(policy.state.url)
+
+
+def _counters(url: str) -> Finding:
+    """Whether what limits and budgets count in can be reached."""
+    from ..state.opening import open_state  # noqa: PLC0415  as above
+    from ..state.spec import Bucket, StateAway  # noqa: PLC0415
+    from ..steps import drive  # noqa: PLC0415
+
+    if url.startswith("memory:"):
+        text = "counters: each process counts alone, so four workers have four times the limits; leave state.url out"
+        return Finding("counters", True, text)
+    if url == "sqlite:":
+        return Finding("counters", True, f"counters: a file for each service in {config.read().state_folder}")
+    try:
+        state = open_state(url, "otelllm-doctor")
+        drive(state.read([Bucket("doctor", "slots", 1)]), lambda _: None)
+        state.close()
+    except (BadConfig, StateAway) as error:
+        return Finding("counters", False, f"counters: {error}")
+    return Finding("counters", True, "counters: can be reached")

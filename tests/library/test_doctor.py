@@ -92,6 +92,22 @@ def test_what_the_environment_switches_off_is_wrong(tmp_path: Path) -> None:
     assert "WRONG  environment: OTELLLM_ON_BAD_POLICY 'maybe' is not one of" in bad.stdout
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("memory:", "ok   counters: each process counts alone, so four workers have four times the limits"),
+        ("sqlite:", "ok   counters: a file for each service in "),
+        ("sqlite:/", "WRONG  counters: the counters of limits and budgets in / can't be used: "),
+        ("redis://127.0.0.1:9/0", "WRONG  counters: .* see that it runs and can be reached"),
+    ],
+)
+def test_where_limits_count_is_told_and_whether_it_can_be_reached(tmp_path: Path, url: str, said: str) -> None:
+    (tmp_path / "otelllm.toml").write_text(
+        f'[state]\nurl = "{url}"\n[[limits]]\nscope = "all"\nrequests_per_minute = 1'
+    )
+    assert re.search(said, doctor(tmp_path, "--url", ELSEWHERE).stdout)
+
+
 def test_the_policy_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "otelllm.toml").write_text('[capture]\ncontent = "everything"\n')
     done = doctor(tmp_path)
