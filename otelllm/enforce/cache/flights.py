@@ -7,6 +7,7 @@ the other runs on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections import deque
@@ -45,11 +46,12 @@ class Flights:
     def __init__(self) -> None:
         self.landings = 0
         self._flights: dict[tuple[bytes, bool], Flight] = {}
-        self._lock = threading.Lock()
+        # A stream that is collected ends its call, wherever the collector runs: within these locks, too.
+        self._lock = threading.RLock()
 
     def renew(self) -> None:
         """In a forked child: the parent's calls are the parent's."""
-        self._flights, self._lock = {}, threading.Lock()
+        self._flights, self._lock = {}, threading.RLock()
 
     def board(self, key: bytes, asynchronous: bool) -> tuple[Flight, bool]:
         """The flight under this key, and whether the caller leads it (it was the first)."""
@@ -108,9 +110,8 @@ class Flights:
             return not flight.landed
 
     def _leave(self, flight: Flight, wake: Callable[[], None]) -> None:
-        with self._lock:
-            if wake in flight.waiting:
-                flight.waiting.remove(wake)
+        with self._lock, contextlib.suppress(ValueError):  # it was woken
+            flight.waiting.remove(wake)
 
 
 def _later() -> Callable[[Callable[[], object]], object]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 from ...safely import safely
@@ -20,6 +22,7 @@ T = TypeVar("T")
 QUEUED = 1000
 """Records that wait to be written; more are let go."""
 REMEMBERED = 4096
+CLOSE_S = 2.0
 
 
 class Kept:
@@ -29,22 +32,24 @@ class Kept:
         self.store = store
         self.flights = Flights()
         self._pending: dict[bytes, tuple[bytes, tuple[bytes, ...]]] = {}
-        self._writer: ThreadPoolExecutor | None = None
+        # Simple queues may be put into by a finaliser, in the middle of being put into; pools may not.
+        self._queue: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
+        self._writer: Thread | None = None
         self._hits: OrderedDict[str, str] = OrderedDict()
 
     def renew(self) -> None:
         """In a forked child: threads, and what they had to do, are the parent's."""
         self.store.renew()
         self.flights.renew()
-        self._pending, self._writer = {}, None
+        self._pending, self._writer, self._queue = {}, None, SimpleQueue()
 
     def look_up(self, key: bytes, tags: Sequence[str]) -> Steps[Found]:
         """What is kept, or about to be. Raises Away."""
         look = partial(self.store.look_up, key, tags)
         if not self.store.blocks:
             return look()
+        pending = self._pending.get(key)  # first: it may be written, and no longer pending, while we look
         found: Found = yield Io(look, partial(_in_thread, look))
-        pending = self._pending.get(key)
         if found.record is None and pending is not None and pending[1] == found.marks:
             return Found(pending[0], found.marks)
         return found
@@ -67,10 +72,13 @@ class Kept:
             finally:
                 self._pending.pop(key, None)
 
-    def _in_turn(self, work: Callable[[], T]) -> Any:
+    def _in_turn(self, work: Callable[[], T]) -> Future[T]:
+        told: Future[T] = Future()
+        self._queue.put((work, told))
         if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, "otelllm-cache")
-        return self._writer.submit(work)
+            self._writer = Thread(target=_work, args=(self._queue,), name="otelllm-cache", daemon=True)
+            self._writer.start()
+        return told
 
     def noted(self, span: str, stored_by: str) -> None:
         """The call with the id `span` got what the other one had stored."""
@@ -92,10 +100,20 @@ class Kept:
 
     def close(self) -> None:
         """Write what waits, and let go."""
-        if self._writer is not None:
-            self._writer.shutdown()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._queue.put(None)
+            writer.join(CLOSE_S)
         self.store.close()
+
+
+def _work(queue: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]) -> None:
+    while (task := queue.get()) is not None:
+        work, told = task
+        try:
+            told.set_result(work())
+        except BaseException as error:
+            told.set_exception(error)
 
 
 async def _in_thread(look: Callable[[], T]) -> T:

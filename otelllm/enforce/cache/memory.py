@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import NamedTuple
 
@@ -36,14 +36,14 @@ class Memory:
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._marks: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0
-        self._lock = Lock()
+        self._lock = RLock()  # a collected stream may put its answer, wherever the collector runs
 
     def renew(self) -> None:
         """What a thread of the parent was changing at the fork can't be trusted; anything else is still good."""
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(blocking=False):  # another thread's: ours would get in
             self._entries, self._size = OrderedDict(), 0
             self._marks = OrderedDict()
-        self._lock = Lock()
+        self._lock = RLock()
 
     def look_up(self, key: bytes, tags: Sequence[str]) -> Found:
         """A hit makes it the most recently used."""
@@ -55,7 +55,8 @@ class Memory:
             if entry.marks != marks or entry.until <= self._clock():
                 self._drop(key)
                 return Found(None, marks)
-            self._entries.move_to_end(key)
+            if key in self._entries:
+                self._entries.move_to_end(key)
             return Found(entry.record, marks)
 
     def _mark(self, tag: str) -> bytes:
@@ -86,7 +87,9 @@ class Memory:
                 self._drop(next(iter(self._entries)))
 
     def _drop(self, key: bytes) -> None:
-        self._size -= len(self._entries.pop(key).record) + OVERHEAD
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._size -= len(entry.record) + OVERHEAD
 
     def invalidate(self, tag: str) -> None:
         """The entries themselves go when they are next asked for, or when room is needed."""
