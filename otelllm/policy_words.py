@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .attempt import AS_ASKED
 from .call import Call
+from .enforce.breaker import BreakerRules
 from .enforce.counting import Counting
+from .enforce.fallbacks import ON
+from .enforce.keys import COOLDOWN_S
+from .enforce.queue import QueueRules
+from .enforce.retries import RetryRules
 from .policy import Policy
 
 if TYPE_CHECKING:
+    from .enforce.fallbacks import Fallback
+    from .enforce.keys import KeyRule
     from .enforce.kill_switch import KillRule
     from .enforce.outputs import Output
     from .enforce.routing import Route
@@ -44,6 +51,13 @@ def met(policy: Policy, call: Call) -> list[str]:
         if counted.mode != "off" and counted.applies(call, AS_ASKED):
             scope = counted.scope(call, AS_ASKED)
             found.append(f"{counted.stage}: {counted.name!r} ({counted.mode}), counted for {scope}")
+    pools = [rule for rule in policy.keys if rule.provider == call.provider]
+    for section, steering in (("keys", pools), ("fallbacks", policy.fallbacks)):
+        found += [
+            f"{section}: {rule.name!r} ({rule.mode})"
+            for rule in cast("Sequence[KeyRule | Fallback]", steering)
+            if rule.mode != "off" and rule.applies(call)
+        ]
     return found
 
 
@@ -172,21 +186,61 @@ def _service(section: Rule) -> Iterator[str]:
     yield f"service: what {section['url']} says is added, where this file says nothing; kill switches of both count"
 
 
-def _plainly(name: str) -> Any:
-    """Sections whose keys say what they do."""
+def _queue(section: Rule) -> Iterator[str]:
+    names = section.get("priorities", QueueRules().priorities)
+    least = section.get("least_share", {})
+    shares = "".join(f"; {name} has at least {_share(share)} of what is used" for name, share in least.items())
+    yield f"queue: who waits goes by priority, {', '.join(names)}, then by when it came{shares}"
 
-    def words(section: Any) -> Iterator[str]:
-        for number, rule in enumerate(section if isinstance(section, list | tuple) else [section]):
-            told = ", ".join(f"{key} {_either(value)}" for key, value in rule.items() if key not in {"name", "mode"})
-            head = _head(rule, name, number) if isinstance(section, list | tuple) else name
-            yield f"{head}: {told}"
 
-    return words
+def _retries(section: Rule) -> Iterator[str]:
+    rules, mode = RetryRules(), section.get("mode", "enforce")
+    head = "retries" if mode == "enforce" else f"retries ({mode}: {_MODES[mode]})"
+    yield (
+        f"{head}: a request is tried at most {section.get('max_attempts', rules.max_attempts)} times in one call tree,"
+        f" after a random part of {section.get('base', f'{rules.base_s:g}s')} that doubles each time, or after what the"
+        f" provider asks for, up to {section.get('max_wait', f'{rules.max_wait_s:g}s')}; never more than"
+        f" {_share(section.get('storm_ratio', rules.storm_ratio))} retries in a minute's requests"
+    )
+
+
+def _endpoints(rules: Any) -> Iterator[str]:
+    for rule in rules:
+        keys = rule.get("keys")
+        whose = f"with the keys {_either(keys)}" if keys else "with the app's own key"
+        yield f"endpoints: {rule['name']!r} is {rule['base_url']}, for calls of the {rule['provider']} SDK, {whose}"
+
+
+def _keys(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        many = [rule["keys"]] if isinstance(rule["keys"], str) else rule["keys"]
+        keeps = f"; each {rule['affinity']} keeps to one" if "affinity" in rule else ""
+        yield (
+            f"{_head(rule, 'keys', number)}: {_when(rule)} of {rule['provider']} take the key with most left of"
+            f" {', '.join(many)}{keeps}; one that was refused rests for {rule.get('cooldown', f'{COOLDOWN_S:g}s')}"
+        )
+
+
+def _fallbacks(rules: Any) -> Iterator[str]:
+    for number, rule in enumerate(rules):
+        to = [rule["to"]] if isinstance(rule["to"], str) else rule["to"]
+        on = rule.get("on", ON)
+        said, rules_ = rule.get("breaker", {}), BreakerRules()
+        many = said.get("errors", rules_.errors)
+        yield (
+            f"{_head(rule, 'fallbacks', number)}: {_when(rule)} to {rule['model']} go to {', then '.join(to)} after"
+            f" {_either([on] if isinstance(on, str) else on)}; what fails {many} times within"
+            f" {said.get('within', f'{rules_.within_s:g}s')} is left out for {said.get('open', f'{rules_.open_s:g}s')}"
+        )
+
+
+def _share(share: Any) -> str:
+    return share if isinstance(share, str) else f"{share:.0%}"
 
 
 _WORDS: dict[str, Any] = {
     "capture": _capture, "service": _service, "kill": _kill, "routes": _routes, "outputs": _outputs,
-    "cache": _cache, "state": _state, "limits": _limits, "queue": _plainly("queue"), "budgets": _budgets,
-    "retries": _plainly("retries"), "keys": _plainly("keys"), "endpoints": _plainly("endpoints"),
-    "fallbacks": _plainly("fallbacks"),
+    "cache": _cache, "state": _state, "limits": _limits, "queue": _queue, "budgets": _budgets,
+    "retries": _retries, "keys": _keys, "endpoints": _endpoints,
+    "fallbacks": _fallbacks,
 }  # fmt: skip
