@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .. import semconv
 from ..attempt import Attempt, Target
@@ -41,6 +41,16 @@ AT_ONCE = 0.1
 """How much of a rate, and of many slots, a low priority leaves for those above it."""
 
 
+class _Cap(NamedTuple):
+    """One of a rule's caps, for one scope."""
+
+    name: str
+    bucket: Bucket
+    margin: float
+    """What a call leaves of it; likewise one of low priority."""
+    left: float
+
+
 @dataclass(slots=True)
 class Limit:
     """One rule of [[limits]]."""
@@ -59,7 +69,12 @@ class Limit:
     leaves: Callable[[Call], bool] = lambda _: False
     """Whether a call's priority is one that keeps out of the way of others."""
     stage: str = "limits"
-    _buckets: dict[str, tuple[Bucket, ...]] = field(default_factory=dict)
+    counts_tokens: bool = field(init=False)
+    """Whether it needs to know how large a call is."""
+    _buckets: dict[str, tuple[_Cap, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.counts_tokens = not self.caps.keys() <= WITHOUT_SIZE
 
     def applies(self, call: Call, target: Target) -> bool:
         """See `Counting`."""
@@ -74,36 +89,40 @@ class Limit:
 
     def claims(self, call: Call, target: Target, size: Sized) -> list[Claim]:
         """See `Counting`."""
-        buckets = self._buckets_of(self.by.value(call, target) or "")
+        caps = self._buckets_of(self.by.value(call, target) or "")
         tokens = NO_TOKENS
-        if not self.caps.keys() <= WITHOUT_SIZE:
+        if self.counts_tokens:
             tokens = size.at_most() if self.estimate == "strict" else size.likely()
         is_low = self.leaves(call)
         return [
-            Claim(bucket, self._amount(name, bucket, tokens), _left(bucket) if is_low else self._margin(bucket))
-            for name, bucket in zip(self.caps, buckets, strict=True)
-        ]
+            Claim(cap.bucket, self._amount(cap, tokens), cap.left if is_low else cap.margin) for cap in caps
+        ]  # fmt: skip
 
     def _margin(self, bucket: Bucket) -> float:
         """What is left of a rate that a provider counts too: its own begins to fill later, by the way of a request."""
         is_shared = self.follows_headers and bucket.kind == "rate" and bucket.capacity >= MARGIN_FROM
         return bucket.capacity * MARGIN if is_shared else 0.0
 
-    def _amount(self, name: str, bucket: Bucket, tokens: Size) -> float:
+    def _amount(self, cap: _Cap, tokens: Size) -> float:
+        name = cap.name
         if name == "input_tokens_per_minute":
             return tokens.input
         if name == "output_tokens_per_minute":
             # What is only guessed never makes a call impossible.
-            return tokens.output if self.estimate == "strict" else min(tokens.output, bucket.capacity)
+            return tokens.output if self.estimate == "strict" else min(tokens.output, cap.bucket.capacity)
         return tokens.input + tokens.output if name == "tokens_per_day" else 1.0
 
-    def _buckets_of(self, value: str) -> tuple[Bucket, ...]:
+    def _buckets_of(self, value: str) -> tuple[_Cap, ...]:
         found = self._buckets.get(value)
         if found is None:
             if len(self._buckets) >= SCOPES_KEPT:
                 self._buckets.clear()
+            buckets = [
+                (name, _bucket(f"{self.name}|{self.by.text}|{value}|{name}", name, cap))
+                for name, cap in self.caps.items()
+            ]
             found = self._buckets[value] = tuple(
-                _bucket(f"{self.name}|{self.by.text}|{value}|{name}", name, cap) for name, cap in self.caps.items()
+                _Cap(name, bucket, self._margin(bucket), _left(bucket)) for name, bucket in buckets
             )
         return found
 
@@ -132,7 +151,7 @@ class Limit:
     def told(self, call: Call, target: Target, left: Mapping[str, float]) -> list[Told]:
         """What a provider's headers say of the rule's rates; `left` by the names of limits, tokens of either kind."""
         told: list[Told] = []
-        for name, bucket in zip(self.caps, self._buckets_of(self.by.value(call, target) or ""), strict=True):
+        for name, bucket, *_ in self._buckets_of(self.by.value(call, target) or ""):
             if bucket.kind == "rate":
                 said = [left[one] for one in (name, "tokens_per_minute") if one in left]
                 if name == "requests_per_minute":
@@ -143,7 +162,7 @@ class Limit:
 
     def shut(self, call: Call, target: Target, seconds: float) -> list[Told]:
         """A provider asks to wait so long before the next request: one fits then, and none before."""
-        buckets = self._buckets_of(self.by.value(call, target) or "")
+        buckets = (cap.bucket for cap in self._buckets_of(self.by.value(call, target) or ""))
         rate = next((one for one in buckets if one.kind == "rate"), None)
         return [] if rate is None else [Told(rate, 1.0 - rate.per_s * seconds)]
 

@@ -19,6 +19,9 @@ __all__ = ["Match", "WrongWhen", "accepts", "compile_when"]
 
 Predicate = Callable[[Call], bool]
 
+TEXTS_KEPT = 1024
+"""For each glob: what it was asked for, for a match costs a microsecond, and each rule asks more than once a call."""
+
 
 class WrongWhen(BadConfig):
     """A condition that can't be used; `key` says which."""
@@ -162,6 +165,15 @@ def accepts(values: list[str], *, caseless: bool) -> Callable[[str], bool]:
     if not globs:
         return (lambda text: text.lower() in exact) if caseless else exact.__contains__
     matches = re.compile("|".join(map(translate, globs))).match
-    if caseless:
-        return lambda text: (lowered := text.lower()) in exact or matches(lowered) is not None
-    return lambda text: text in exact or matches(text) is not None
+    known: dict[str, bool] = {}
+
+    def accepted(text: str) -> bool:
+        found = known.get(text)
+        if found is None:
+            if len(known) >= TEXTS_KEPT:
+                known.clear()
+            said = text.lower() if caseless else text
+            found = known[text] = said in exact or matches(said) is not None
+        return found
+
+    return accepted
