@@ -3,6 +3,8 @@
     counters    a bucket in memory, in SQLite (alone, and beside three other processes), in Redis or Valkey
     admission   limits on a call: sizing, reserving, settling
     cache       a hit and a miss of the response cache, through the real openai client
+    calls       whole calls through the openai client: each part of a policy alone, and all together
+    beside      the same over loopback, beside LiteLLM's Router doing the same in an environment of its own
 
 CPU time of the calling thread where nobody is waited for (the best of several rounds: the machine may be busy), wall
 time (p50, p99) where somebody is.
@@ -17,16 +19,22 @@ import time
 import timeit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from os import getloadavg
 from pathlib import Path
 
+from enforced.beside import beside as loopback
+from enforced.parts import rows
 from enforced.response_cache import cache
 
 from otelllm.attempt import AS_ASKED, Attempt
 from otelllm.call import Call, Request, Scope, Usage
 from otelllm.enforce.admission import Admission
+from otelllm.enforce.kill_switch import KillSwitch
 from otelllm.enforce.limits import read
 from otelllm.enforce.queue import Queue, QueueRules
 from otelllm.enforce.sizes import Sizes
+from otelllm.policy import from_mapping
 from otelllm.stages import Asked
 from otelllm.state.memory import Memory
 from otelllm.state.redis import Redis
@@ -170,10 +178,36 @@ def admission() -> None:
         state.close()
 
 
-PARTS = {"counters": counters, "admission": admission, "cache": cache}
+def calls() -> None:
+    print(f"{'us CPU of the calling thread':36}{'p50':>8}{'p99':>8}{'added p50':>12}{'added p99':>12}")
+    for name, p50, p99, added_p50, added_p99 in rows(120):
+        print(f"{name:36}{p50:8.1f}{p99:8.1f}{added_p50:12.1f}{added_p99:12.1f}")
+    switch = KillSwitch(from_mapping({"kill": [{"when": {"feature": "another"}}]}).kill)
+    call = Call("openai", "chat", Request(model="m"), Scope(feature="f"))
+    row("a kill switch of one rule, off", f"{cpu_us(lambda: drive(switch(call), None), 10_000):8.2f} us CPU")
+
+
+def beside() -> None:
+    bare, found = loopback(60)
+    print(f"{'us CPU over the bare openai client':44}{'p50':>8}{'p99':>8}{'all threads':>13}")
+    for who, way, p50, p99, everywhere in found:
+        print(f"{SAID[who, way]:44}{p50:8.0f}{p99:8.0f}{everywhere:13.0f}")
+    print(f"the bare client's own call: {', '.join(f'{us:.0f} ({who})' for who, us in bare.items())}")
+
+
+SAID = {
+    ("otelllm", "watched"): "otelllm: instrumentation alone",
+    ("otelllm", "a miss"): "otelllm: limits, budget, retries, cache",
+    ("otelllm", "a hit"): "otelllm: a cache hit",
+    ("litellm", "watched"): "litellm.completion alone",
+    ("litellm", "a miss"): "Router: rpm, tpm, retries, cache",
+    ("litellm", "a hit"): "Router: a cache hit",
+}
+PARTS = {"counters": counters, "admission": admission, "cache": cache, "calls": calls, "beside": beside}
 
 
 def main() -> None:
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, load {getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
     for name in sys.argv[1:] or PARTS:
         print(f"-- {name}")
         PARTS[name]()

@@ -1,1 +1,1 @@
-"""Parts of bench/enforcement.py that go through a real SDK."""
+"""What `bench/enforcement.py` measures through a real SDK: in memory, and over loopback beside a router."""
