@@ -16,7 +16,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["SPANS", "put", "write_corpus"]
+__all__ = ["SPANS", "START_NS", "make_body", "put", "write_corpus"]
 
 SPANS = 512
 START_NS = 1_795_000_000_000_000_000
@@ -205,7 +205,8 @@ def put(target: Any, attributes: dict[str, Any]) -> None:
             pair.value.string_value = value
 
 
-def _body(number: int, vocabulary: str, ids: itertools.count[int]) -> bytes:
+def make_body(number: int, vocabulary: str, ids: itertools.count[int]) -> bytes:
+    """One request; `ids` are the seeds of its ids."""
     request = ExportTraceServiceRequest()
     of_resource = request.resource_spans.add()
     put(of_resource.resource, {"service.name": "support-api", "service.version": "2026.11.3", "host.name": "app-7"})
@@ -274,7 +275,7 @@ def write_corpus(path: Path, bodies: int, vocabulary: str) -> float:
     size = 0
     with path.open("wb") as file:
         for number in range(bodies):
-            body = _body(number, vocabulary, ids)
+            body = make_body(number, vocabulary, ids)
             places = _places(body)
             file.write(struct.pack(f"<II{len(places)}I", len(body), len(places), *places) + body)
             size += len(body)

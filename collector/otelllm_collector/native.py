@@ -25,6 +25,7 @@ GROUP = "otelllm_native"
 COMPILED = (
     "decode/protobuf", "decode/spans", "decode/content", "decode/values",
     "normalise/spec", "normalise/values", "normalise/messages", "normalise/repair", "normalise/older_genai",
+    "text/marks",
 )  # fmt: skip
 """What is done for each span, or oftener. Without their `.py`."""
 

@@ -29,7 +29,7 @@ def value_of(column: str, kind: str, row: int) -> Any:
         return [value_of(column, kind.removesuffix("[]"), row)]
     if column in ("events", "links", "made"):
         return '{"columns": [], "attributes": {}}' if column == "made" else "[]"
-    return {"UUID": TRACE, "VARCHAR": "{}", "BOOLEAN": True, "DOUBLE": 0.5}.get(kind, 1_000 + row)
+    return {"UUID": TRACE, "VARCHAR": "{}", "BOOLEAN": True, "DOUBLE": 0.5, "BLOB": b""}.get(kind, 1_000 + row)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -71,7 +71,7 @@ def test_a_database_of_an_earlier_schema_is_opened_with_all_that_is_in_it(tmp_pa
     with duckdb.connect(str(tmp_path / "data" / FILE_NAME)) as connection:
         for name, columns in newest.items():
             assert columns_of(connection, f"raw.{name}") == columns
-            if name not in tables:
+            if name not in tables or name == "text_sketches":  # of messages that are not there: made anew
                 continue
             kept = ", ".join(column for column in tables[name] if column in columns)
             rows = connection.execute(f"select {kept} from raw.{name}").fetchall()

@@ -19,6 +19,10 @@ BY = choice(
 )  # fmt: skip
 BUCKET = choice("bucket", "And by which stretch of time.", ("none", "minute", "hour", "day"), "none")
 GROUPS = whole("limit", "Groups at most, the largest first.", 200, least=1, most=100_000)
+PERCENTILES = choice(
+    "percentiles", "Whether percentiles are wanted too: over a long time they take ten times as long as the sums.",
+    ("true", "false"), "true",
+)  # fmt: skip
 
 FIELD = choice(
     "field", "Whose values are wanted.",
@@ -33,7 +37,9 @@ def routes(asker: Asker) -> list[Route]:
     async def aggregates(request: Request) -> Response:
         by, bucket, limit = BY.read(request), BUCKET.read(request), GROUPS.read(request)
         spans = wanted_spans(request)
-        return answer({"rows": await asker.ask(asker.store.aggregates, by, bucket, spans, limit)})
+        percentiles = PERCENTILES.read(request) == "true"
+        rows = await asker.ask(asker.store.aggregates, by, bucket, spans, limit, percentiles=percentiles)
+        return answer({"rows": rows})
 
     async def facets(request: Request) -> Response:
         field, limit = FIELD.read(request), VALUES.read(request)
@@ -44,7 +50,7 @@ def routes(asker: Asker) -> list[Route]:
         Operation(
             "/api/aggregates", aggregates, tag="sums",
             about="Sums and percentiles over model calls: tokens, cost, errors, time to the first token, duration.",
-            arguments=(*FILTERS, BY, BUCKET, GROUPS),
+            arguments=(*FILTERS, BY, BUCKET, PERCENTILES, GROUPS),
             answers={200: Answer.json("A row a group.", listed("rows", ref("Sums")))},
         ),
         Operation(

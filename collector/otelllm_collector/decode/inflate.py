@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-__all__ = ["ENCODINGS", "TooLarge", "inflate"]
+__all__ = ["ENCODINGS", "TooLarge", "inflate", "zstd"]
 
 ENCODINGS = ("identity", "gzip", "deflate", "zstd")
 STEP = 1024 * 1024

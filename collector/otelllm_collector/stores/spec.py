@@ -86,8 +86,10 @@ class Store(Protocol):
     def spans(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Spans, newest first; one more than the page's limit where others follow."""
 
-    def aggregates(self, by: str, bucket: str, spans: SpanFilter, limit: int) -> list[Record]:
-        """Sums and percentiles over model calls."""
+    def aggregates(
+        self, by: str, bucket: str, spans: SpanFilter, limit: int, *, percentiles: bool = True
+    ) -> list[Record]:
+        """Sums over model calls, and percentiles where they are wanted; else these are None."""
 
     def facets(self, field: str, spans: SpanFilter, limit: int) -> list[Record]:
         """The values of a field, the commonest first."""

@@ -33,6 +33,7 @@ _SCALARS: dict[str, na.Schema] = {
     "DOUBLE": na.float64(),
     "BOOLEAN": na.bool_(),
     "UUID": _UUID,
+    "BLOB": na.binary(),
 }
 
 

@@ -17,6 +17,7 @@ __all__ = ["write_backup"]
 
 TABLES = (
     "version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics", "place",
+    "text_sketches", "hour_sums",
 )  # fmt: skip
 
 _one_at_a_time = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
@@ -17,6 +18,7 @@ __all__ = [
     "after",
     "log_condition",
     "metric_condition",
+    "named_condition",
     "of_project",
     "own_contents",
     "own_scores",
@@ -110,6 +112,11 @@ def trace_condition(spans: SpanFilter) -> Condition:
         own &= Condition("s.start_ns >= $start", {})
     some_span = f"t.trace_id in (select s.trace_id from raw.spans as s where {own.text})"  # noqa: S608  fixed pieces
     return condition & Condition(some_span, own.values)
+
+
+def named_condition(spans: SpanFilter) -> Condition:
+    """Rows of `s` that may be meant, before the text and what a trace and its spans have each for themselves."""
+    return _time(spans, "s.start_ns") & _own(replace(spans, q=None))
 
 
 def log_condition(spans: SpanFilter) -> Condition:
@@ -216,10 +223,7 @@ def _own(spans: SpanFilter) -> Condition:
         if values := getattr(spans, field):
             condition &= Condition(text, {field: list(values)})
     if spans.q:
-        text = f"(s.trace_id, s.span_id) in ({sql('read/with_text')})"
-        q_json = _escaped(spans.q)
-        values = {"q": spans.q, "q_json": q_json, "q_start": spans.start or 0, "is_exact": q_json.lower() in SKELETON}
-        condition &= Condition(text, values)
+        condition &= Condition(f"s.rowid in ({sql('read/with_text')})", {"q_start": spans.start or 0})
     return condition
 
 

@@ -15,6 +15,7 @@ from ...content_forms import DROPPED
 from ...retention import CONVENTIONS, Retention, Rule, rules, without_content
 from ...sql import sql
 from ..spec import Record
+from . import text_index
 from .slices import Which, slices, statement
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Expiry:
     def _delete(self, which: Which) -> Steps:
         query = statement("keep/delete", which)
         for start, end in slices(self._own, which, DELETED_A_STEP):
+            if which.table == "spans":
+                self._writing.hours.note_between(start, end)
             [(deleted,)] = self._own.execute(query, {**which.values, "from": start, "to": end}).fetchall()
             self._dropped[which.table] += deleted
             yield 0.0
@@ -161,6 +164,7 @@ class Expiry:
                     self._dropped["messages"] += len(garbage)
                     yield 0.0
                 if len(found) < GARBAGE:
+                    self._own.execute(sql("keep/drop_sketches"), {"size": text_index.BLOCKS * text_index.BLOCK})
                     return
 
     def _garbage(self) -> list[int]:

@@ -29,6 +29,7 @@ from .conditions import (
     with_condition,
 )  # fmt: skip
 from .project import of_own_judgement, of_own_spans, own_senders, unshared
+from .text_search import search_everything
 
 __all__ = ["ARROW_TABLES", "as_span", "read_batches", "read_table"]
 
@@ -64,6 +65,8 @@ def read_batches(cursor: Cursor, spans: SpanFilter, signal: Signal) -> Iterator[
     windows = _Windows(cursor, table, column, spans)
     for start, end in windows:
         with cursor() as own:
+            if signal == "traces":
+                search_everything(own, spans)
             batch, size = read(own, replace(spans, start=start, end=end))
             _add_senders(own, batch)
         if batch.size:
@@ -116,6 +119,8 @@ def read_table(cursor: Cursor, table: str, spans: SpanFilter) -> Iterator[bytes]
     alias, column = ARROW_TABLES[table]
     out = io.BytesIO()
     with cursor() as holding, ipc.StreamWriter.from_writable(out) as writer:
+        if table != "logs":  # they are looked through themselves
+            search_everything(holding, spans)
         only = _choosing(holding, table, spans)
         windows: Any = _Windows(cursor, table, column, ALL if only else spans) if column else [(None, None)]
         is_empty = True

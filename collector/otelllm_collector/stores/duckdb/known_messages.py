@@ -27,7 +27,7 @@ class KnownMessages:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._ids: OrderedDict[bytes, int] = OrderedDict()
         [(newest,)] = connection.execute("select coalesce(max(message_id), 0) from raw.messages").fetchall()
-        self._newest: int = newest
+        self.newest: int = newest
         self._used: set[int] | None = None
         self.in_hand: dict[bytes, int] = {}
         """Of the messages that the batches in hand name; another object each time, for a mirror reads the last."""
@@ -37,7 +37,7 @@ class KnownMessages:
         """Give all of them ids, `in_hand`; those that have to be written."""
         known = {key: number for key in rows if (number := self._ids.get(key)) is not None}
         new = [row for key, row in rows.items() if key not in known]
-        self.in_hand = known | {row.hash: number for number, row in enumerate(new, self._newest + 1)}
+        self.in_hand = known | {row.hash: number for number, row in enumerate(new, self.newest + 1)}
         if self._used is not None:
             self._used.update(self.in_hand.values())
         return new
@@ -47,7 +47,7 @@ class KnownMessages:
         for key, message_id in ids.items():
             self._ids[key] = message_id
             self._ids.move_to_end(key)
-        self._newest = max(self._newest, max(ids.values(), default=0))
+        self.newest = max(self.newest, max(ids.values(), default=0))
         while len(self._ids) > REMEMBERED:
             self._ids.popitem(last=False)
 
@@ -68,9 +68,9 @@ class KnownMessages:
     def _recent(self, connection: duckdb.DuckDBPyConnection) -> dict[bytes, int]:
         """The newest of the store, oldest first."""
         found: list[tuple[bytes, int]] = []
-        size, to = 0, self._newest
-        while to > self._newest - REMEMBERED and to > 0 and size < READ_BACK:
-            after = max(to - READ_BACK_AT_ONCE, self._newest - REMEMBERED)
+        size, to = 0, self.newest
+        while to > self.newest - REMEMBERED and to > 0 and size < READ_BACK:
+            after = max(to - READ_BACK_AT_ONCE, self.newest - REMEMBERED)
             rows = connection.execute(sql("write/recent_messages"), {"after": after, "to": to}).fetchall()
             found += [(key, message_id) for key, message_id, _ in rows]
             size += sum(row[2] for row in rows)

@@ -41,6 +41,7 @@ MIGRATIONS: list[tuple[str | InSlices, ...]] = [
     ("hash_of_body",),
     ("place",),
     ("inferred_sessions",),
+    ("text_sketches", "hour_sums"),
 ]
 """The files that each version of the schema adds, in order; a database's version is how many of these it has."""
 

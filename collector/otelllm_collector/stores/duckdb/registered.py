@@ -10,7 +10,7 @@ import duckdb
 
 from .arrow import table
 
-__all__ = ["Named", "Registered", "insertion"]
+__all__ = ["Named", "Registered", "insertion", "read_columns"]
 
 
 class Named(NamedTuple):
@@ -43,3 +43,12 @@ class Registered:
 def insertion(table_name: str) -> str:
     """Insert the rows that are registered as `batch_rows`."""
     return f"insert into raw.{table_name} by name select * from batch_rows"  # noqa: S608  our own table's name
+
+
+def read_columns(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The tables' own columns and types: the schema says them, nobody repeats them."""
+    columns = {}
+    for name in tables:
+        described = connection.execute(f"describe raw.{name}").fetchall()
+        columns[name] = {row[0]: row[1] for row in described}
+    return columns

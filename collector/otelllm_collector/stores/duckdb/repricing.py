@@ -54,6 +54,7 @@ def reprice(own: duckdb.DuckDBPyConnection, writing: Writing, since_ns: int) -> 
         if repriced:
             own.execute("begin")
             try:
+                writing.hours.note_between(start, end)
                 with writing.registered("repriced_spans", COLUMNS, repriced):
                     own.execute(sql("keep/reprice"), bounds)
                 writing.recount({row.trace_id for row in repriced}, start, end)

@@ -19,6 +19,8 @@ TIMES = {
     "logs": "time_ns",
     "metrics": "time_ns",
     "scores": "time_ns",
+    "hour_sums": "hour_ns",
+    "text_sketches": "run",  # a run of messages is newer than the one before
 }
 """Tables and the column of their time."""
 

@@ -24,24 +24,18 @@ from ...sql import sql
 from ..spec import Record
 from .arrow import to_ipc
 from .backup import write_backup
-from .conditions import (
-    BUCKETS,
-    KEYS,
-    after,
-    log_condition,
-    metric_condition,
-    of_project,
-    span_condition,
-    trace_condition,
-    with_condition,
-)  # fmt: skip
+from .conditions import after, log_condition, metric_condition, of_project, with_condition
 from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap_in, swap_to_the_end
 from .expiry import Expiry, checkpoint, used_bytes
 from .exporting import read_batches, read_table
+from .hours import HourSums, list_sums
+from .lists import list_facets, list_spans, list_traces
 from .project import own_parts, with_resources
+from .records import records
 from .repricing import reprice
 from .rewriting import Rewriting, free_share
 from .span import read_span
+from .text_index import Moment, TextIndex
 from .upkeep import Job, Upkeep
 from .user_query import ANSWER_LIMIT, read_rows, reading_only
 from .writing import Writing
@@ -56,6 +50,9 @@ MOST_FREE = 1 / 3
 """Of the file may be free: DuckDB uses free blocks again, and rewriting costs as much as all the data."""
 FREE_ABOVE_LIMIT = 0.05
 """The same where the file is larger than it may be."""
+AGAIN_S = 60
+IDLE_S = 0.3
+"""Without a gap of this length between two commits spans come in as fast as they are taken."""
 QUIET_WITHIN_S = 0.2
 """So long new questions wait for the old ones to end, before a swap is put off."""
 
@@ -88,6 +85,7 @@ class DuckDBStore:
             raise
         self._writer = cursor(self._connection)
         self._writing = Writing(self._writer)
+        self._index, self._hours = TextIndex(self._writer, self._writing), HourSums(self._writing)
         self._untidy = self._owes_rewriting = False
         self._asking: set[duckdb.DuckDBPyConnection] = set()
         self._changed = threading.Condition()
@@ -95,6 +93,8 @@ class DuckDBStore:
         self._searching = ThreadPoolExecutor(1, "otelllm-upkeep")
         self._next_run = time.monotonic()
         self._calendar = Calendar(folder / "calendar.json")
+        self._written_at = 0.0
+        self._again_at: dict[object, float] = {}
         self._is_failing = False
         self._is_asked = True
         self._is_paused = False
@@ -119,6 +119,7 @@ class DuckDBStore:
             self._is_failing = False
             log.warning("the database can be written again")
         self._untidy = True
+        self._written_at = time.monotonic()
 
     def tidy(self) -> None:
         """Move what is in the write-ahead log into the file."""
@@ -131,9 +132,25 @@ class DuckDBStore:
         """One step of what keeps the file small."""
         if not self._retention.is_all_kept and time.monotonic() >= self._next_run and not self._upkeep.has(RETENTION):
             self.retain()
-        wait_s = self._upkeep.step()
-        self._untidy |= wait_s is not None
-        return wait_s
+        waits = (self._upkeep.step(), *(self._made_behind(made) for made in (self._index, self._hours)))
+        self._untidy |= any(wait is not None for wait in waits)
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    def _made_behind(self, made: TextIndex | HourSums) -> float | None:
+        """A step of what questions do without where it is not made. Never raises: the writer goes on."""
+        if time.monotonic() < self._again_at.get(made, 0):
+            return None
+        try:
+            return made.step(self._cursor, self._searching, self._moment())
+        except Exception:
+            log.warning("%s can't be made; it is tried again in %d s", type(made).__name__, AGAIN_S, exc_info=True)
+            self._again_at[made] = time.monotonic() + AGAIN_S
+            return None
+
+    def _moment(self) -> Moment:
+        if self._upkeep.is_at_work:
+            return Moment.TAKEN
+        return Moment.IDLE if time.monotonic() - self._written_at > IDLE_S else Moment.BUSY
 
     def retain(self) -> Future[Record]:
         """Drop what the settings say, now; then give free blocks back to the disk where they are many."""
@@ -208,6 +225,8 @@ class DuckDBStore:
             return {
                 "bytes_on_disk": sum(file.stat().st_size for file in self._folder.glob(f"{FILE_NAME}*")),
                 "bytes_used": used_bytes(own),
+                "unindexed_messages": self._index.behind,
+                "hours_to_sum": self._hours.to_sum,
                 "longest_hold_s": self._upkeep.longest_s,
                 "clock_ahead_s": self._calendar.ahead_s,
                 "last": dict(self._upkeep.last),
@@ -241,8 +260,8 @@ class DuckDBStore:
     def traces(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Summaries of traces, newest first."""
         wanted = self._wanted(spans)
-        condition = trace_condition(wanted) & after(page.after, "t")
-        found = self._ask(with_condition("read/traces", condition), condition.values | {"limit": page.limit + 1})
+        with self._cursor() as own:
+            found = list_traces(own, wanted, page)
         return [_without_end(one) for one in self._parts(found, wanted)]
 
     def trace(self, trace_id: str, project: str | None = None) -> tuple[Record, list[Record]] | None:
@@ -264,21 +283,20 @@ class DuckDBStore:
 
     def spans(self, spans: SpanFilter, page: Page) -> list[Record]:
         """Spans, newest first."""
-        condition = span_condition(self._wanted(spans)) & after(page.after, "s")
-        return self._ask(with_condition("read/light_spans", condition), condition.values | {"limit": page.limit + 1})
+        with self._cursor() as own:
+            return list_spans(own, with_resources(own, spans), page)
 
-    def aggregates(self, by: str, bucket: str, spans: SpanFilter, limit: int) -> list[Record]:
-        """Sums and percentiles over model calls."""
-        condition = span_condition(self._wanted(spans))
-        query = with_condition("read/aggregates", condition)
-        query = query.replace("/*key*/ null", KEYS[by]).replace("/*bucket*/ null", BUCKETS[bucket])
-        return self._ask(query, condition.values | {"limit": limit})
+    def aggregates(
+        self, by: str, bucket: str, spans: SpanFilter, limit: int, *, percentiles: bool = True
+    ) -> list[Record]:
+        """Sums over model calls, and percentiles where they are wanted."""
+        with self._cursor() as own:
+            return list_sums(own, by, bucket, with_resources(own, spans), limit, percentiles=percentiles)
 
     def facets(self, field: str, spans: SpanFilter, limit: int) -> list[Record]:
         """The values of a field, the commonest first."""
-        condition = span_condition(self._wanted(spans))
-        query = with_condition("read/facets", condition).replace("/*key*/ null", KEYS[field])
-        return self._ask(query, condition.values | {"limit": limit})
+        with self._cursor() as own:
+            return list_facets(own, field, with_resources(own, spans), limit)
 
     def metric_names(self, spans: SpanFilter) -> list[Record]:
         """What metrics there are."""
@@ -340,9 +358,7 @@ class DuckDBStore:
 
     def _ask(self, query: str, values: dict[str, object]) -> list[Record]:
         with self._cursor() as own:
-            result = own.execute(query, values)
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return records(own, query, values)
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

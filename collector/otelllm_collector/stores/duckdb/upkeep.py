@@ -50,6 +50,12 @@ class Upkeep:
         with self._lock:
             return any(waiting.name == name for waiting in self._jobs)
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is any job."""
+        with self._lock:
+            return bool(self._jobs)
+
     def step(self) -> float | None:
         """One step of the first job; seconds until the next, None where there is none. Never raises."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -15,10 +15,12 @@ from ...enrich import merge, summarise
 from ...repeats import has_request_above, is_request_of_stream, may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
+from .changed_hours import ChangedHours
 from .known_messages import KnownMessages
 from .mirror import Mirror
-from .registered import Named, Registered, insertion
+from .registered import Named, Registered, insertion, read_columns
 from .scores import searched_from, without_repeats
+from .versions import SpanKey, fullest
 
 __all__ = ["Writing"]
 
@@ -29,8 +31,6 @@ PREFIXES = 50_000
 
 TRACE_LOOKED_THROUGH = 5_000
 """Spans of a trace that are looked through again for each batch that adds calls to it."""
-
-SpanKey = tuple[bytes, int]
 
 
 class _Stored(NamedTuple):
@@ -58,10 +58,12 @@ class Writing:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._columns = _read_columns(connection)
+        self._columns = read_columns(connection, (*TABLES, *MADE_BEHIND))
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
         self.messages = KnownMessages(connection)
+        summed = self._fetch("select distinct hour_ns from raw.hour_sums where dimension = 'none' order by 1")
+        self.hours = ChangedHours({row[0] for row in summed}, self._change)
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
         self._conversations: Conversations | None = None
@@ -79,18 +81,28 @@ class Writing:
 
     def write(self, batches: Sequence[Batch], upto: int | None = None) -> None:
         """Write all of them durably, and that the journal is stored up to this number; or raise and write nothing."""
-        self._connection.execute("begin")
-        try:
+        with self.transaction():
             resources = self._write_senders(batches, "resources")
             scopes = self._write_senders(batches, "scopes")
             messages = self._write_messages(batches)
             self._write_spans([span for batch in batches for span in batch.spans], messages)
             self._write_scores([score for batch in batches for score in batch.scores])
-            self._insert("contents", [content for batch in batches for content in batch.contents])
-            self._insert("logs", [log for batch in batches for log in batch.logs])
-            self._insert("metrics", [metric for batch in batches for metric in batch.metrics])
+            self.insert("contents", [content for batch in batches for content in batch.contents])
+            self.insert("logs", [log for batch in batches for log in batch.logs])
+            self.insert("metrics", [metric for batch in batches for metric in batch.metrics])
             if upto is not None:
                 self._connection.execute(sql("write/place"), {"journal": self._journal, "number": upto})
+        # Only what is committed may be taken for written.
+        self._resources |= resources
+        self._scopes |= scopes
+        self.messages.remember(self.messages.in_hand)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What the block writes is durable after it, or nothing of it is written."""
+        self._connection.execute("begin")
+        try:
+            yield
             self._connection.execute("commit")  # one fdatasync
         except BaseException:
             with contextlib.suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
@@ -101,10 +113,6 @@ class Writing:
             raise
         if self.mirror is not None:
             self.mirror.commit()
-        # Only what is committed may be taken for written.
-        self._resources |= resources
-        self._scopes |= scopes
-        self.messages.remember(self.messages.in_hand)
 
     def _write_senders(self, batches: Sequence[Batch], name: str) -> set[int]:
         known: set[int] = getattr(self, f"_{name}")
@@ -112,18 +120,18 @@ class Writing:
         for batch in batches:
             rows |= getattr(batch, name)
         new = {key: row for key, row in rows.items() if key not in known}
-        self._insert(name, list(new.values()))
+        self.insert(name, list(new.values()))
         return set(new)
 
     def _write_messages(self, batches: Sequence[Batch]) -> dict[bytes, MessageRow]:
         rows: dict[bytes, MessageRow] = {}
         for batch in batches:
             rows |= batch.messages
-        self._insert("messages", self.messages.number(rows))
+        self.insert("messages", self.messages.number(rows))
         return rows
 
     def _write_spans(self, rows: list[SpanRow], messages: Mapping[bytes, MessageRow]) -> None:
-        spans = _fullest(rows)
+        spans = fullest(rows)
         if not spans:
             return
         stored = self._known_traces(spans.values())
@@ -132,10 +140,11 @@ class Writing:
         recounted = {key[0] for key in replaced} | self._mark_repeats(list(spans.values()), known)
         recounted |= self._name_sessions(spans, replaced, messages) & known.keys()
         self._replace(spans, replaced)
-        self._insert("spans", list(spans.values()))
+        self.hours.note(span.start_ns for span in spans.values())
+        self.insert("spans", list(spans.values()))
         changed = self._changed_traces(summarise(spans.values()), known, recounted)
         self._delete_traces([summary for trace_id in changed for summary in stored.get(trace_id, ())])
-        self._insert("traces", list(changed.values()))
+        self.insert("traces", list(changed.values()))
 
     def _known_traces(self, spans: Collection[SpanRow]) -> dict[bytes, list[TraceRow]]:
         """Stored summaries of the spans' traces: one each, two or more where a trace lasted longer than a day."""
@@ -205,6 +214,7 @@ class Writing:
         if changed:
             columns = {"trace_id": "UUID", "span_id": "UBIGINT", "counted": "BOOLEAN"}
             starts = [span.start_ns for span in changed]
+            self.hours.note(starts)
             self._change("write/uncount_spans", Named("repeated_spans", columns, changed), starts)
         return {span.trace_id for span in changed}
 
@@ -239,6 +249,7 @@ class Writing:
         starts = [stored.start_ns for stored in replaced.values()]
         rows = [spans[key] for key in replaced]
         named = Named("replaced_spans", {"trace_id": "UUID", "span_id": "UBIGINT"}, rows)
+        self.hours.note(starts)
         self._change("write/delete_spans", named, starts)
 
     def _changed_traces(
@@ -264,7 +275,7 @@ class Writing:
         known = self._traces(trace_ids, _bounds((start_ns, end_ns)))
         changed = self._recounted([reduce(merge, summaries) for summaries in known.values()]) if known else {}
         self._delete_traces([summary for trace_id in changed for summary in known[trace_id]])
-        self._insert("traces", list(changed.values()))
+        self.insert("traces", list(changed.values()))
 
     def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
         return summarise(self._summable(traces))
@@ -281,9 +292,10 @@ class Writing:
         if not scores:
             return
         bounds = {"start": searched_from(scores), "end": max(score.time_ns for score in scores)}
-        self._insert("scores", without_repeats(scores, self._fetch(sql("write/known_scores"), bounds)))
+        self.insert("scores", without_repeats(scores, self._fetch(sql("write/known_scores"), bounds)))
 
-    def _insert(self, name: str, rows: Sequence[object]) -> None:
+    def insert(self, name: str, rows: Sequence[object]) -> None:
+        """Insert rows into a table; in a transaction."""
         if rows:
             message_ids = self.messages.in_hand if name in NAME_MESSAGES else None
             named = Named("batch_rows", self._columns[name], rows, message_ids)
@@ -315,17 +327,6 @@ def _calls_it_may_change(row: SpanRow) -> int:
     return 1 if is_request_of_stream(row) else 2
 
 
-def _fullest(rows: list[SpanRow]) -> dict[SpanKey, SpanRow]:
-    """Each span once: of several versions the fullest, the later one of equals."""
-    spans: dict[SpanKey, SpanRow] = {}
-    for row in rows:
-        key = (row.trace_id, row.span_id)
-        other = spans.get(key)
-        if other is None or (row.parts, row.end_ns) >= (other.parts, other.end_ns):
-            spans[key] = row
-    return spans
-
-
 def _bounds(times: Iterable[int]) -> dict[str, int]:
     starts = list(times)
     # A time near the ends of what 64 bits hold must not overflow when a day is added to it.
@@ -335,12 +336,4 @@ def _bounds(times: Iterable[int]) -> dict[str, int]:
 NAME_MESSAGES = frozenset({"messages", "spans", "contents"})
 
 TABLES = ("resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics")
-
-
-def _read_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """The tables' own columns and types: the schema says them, nobody repeats them."""
-    columns = {}
-    for name in TABLES:
-        described = connection.execute(f"describe raw.{name}").fetchall()
-        columns[name] = {row[0]: row[1] for row in described}
-    return columns
+MADE_BEHIND = ("text_sketches", "hour_sums")
