@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
+from .attempt import Target
 from .http_clients import offline
 
-__all__ = ["answered", "as_sent", "given", "key_of"]
+__all__ = ["aimed", "answered", "as_sent", "given", "key_of"]
 
 _KINDS = ("type", "role")
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
@@ -62,6 +63,25 @@ def key_of(instance: Any) -> str | None:
     """The API key of a resource's client, where it is there as it is: it may have to be fetched."""
     key = getattr(instance.sdk_configuration.security, "api_key", None)
     return key if isinstance(key, str) and key else None
+
+
+def aimed(instance: Any, target: Target, *, once: bool) -> Any:
+    """A resource like `instance` that sends to `target`; without the client's own retries where `once`. (What the app
+    says of retries in a call stays its own.)
+    """
+    if target.base_url is None and target.key is None and not once:
+        return instance
+    config = copy(instance.sdk_configuration)
+    if once:
+        config.retry_config = None
+    if target.base_url is not None:
+        config.server_url = target.base_url
+    if target.key is not None:
+        security = config.security() if callable(config.security) else config.security
+        config.security = type(security)(api_key=target.key.secret)
+    twin = copy(instance)
+    twin.sdk_configuration = config
+    return twin
 
 
 def answered(instance: Any, body: bytes, *, streamed: bool) -> Any:

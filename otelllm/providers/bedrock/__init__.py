@@ -2,6 +2,10 @@
 knowledge bases and reranking.
 
 All of them end in one method of all AWS clients, through which every call of the process passes.
+
+botocore's own retries are inside that method, bound to a client when it is made: they can't be turned off for a call,
+nor can its place and credentials be changed. With [retries] on, give the client
+`Config(retries={"total_max_attempts": 1})`.
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from importlib import import_module
 from types import MethodType
 from typing import Any
 
+from ...attempt import Target
 from ...call import Reading, Request
 from ...generators import stand_in
 from ...hosts import endpoint_of
-from ...http_clients import is_asynchronous, is_timeout, offline
+from ...http_clients import is_asynchronous, is_timeout, offline, seconds_of
 from ...relay import Relay
 from ...spec import Endpoint, Method, Received, Selected, Surface
 from ...whole_replay import WholeReplay, digest
@@ -75,6 +76,7 @@ class _Cohere(WholeReplay):
         Method("cohere.client:AsyncClient.embed", EMBED, asynchronous=True, select=_batched),
     )
     parse_hooks = ()
+    steers = ("base_url", "key")
     iterator = "_data"
     generator = ""
 
@@ -121,6 +123,29 @@ class _Cohere(WholeReplay):
         options = kwargs.get("request_options") or {}
         both = {**headers, **(options.get("additional_headers") or {})}
         return {**kwargs, "request_options": {**options, "additional_headers": both}}
+
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        """Of the raw clients; batched embeddings (see above) go where the app's client sends, and retry as it does."""
+        is_as_asked = target.base_url is None and target.key is None and not once
+        if is_as_asked or "Raw" not in type(instance).__name__:
+            return instance
+        wrapper = copy(instance._client_wrapper)
+        wrapper.httpx_client = http = copy(wrapper.httpx_client)
+        if once:
+            http.base_max_retries = 0  # what the app says in a call stays its own
+        if target.base_url is not None:
+            wrapper._base_url = target.base_url
+            http.base_url = wrapper.get_base_url
+        if target.key is not None:
+            wrapper._token = target.key.secret
+            http.base_headers = wrapper.get_headers
+            if hasattr(http, "async_base_headers"):
+                http.async_base_headers = None
+        return type(instance)(client_wrapper=wrapper)
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        said = (kwargs.get("request_options") or {}).get("timeout_in_seconds")
+        return seconds_of(instance._client_wrapper.get_timeout() if said is None else said)
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)

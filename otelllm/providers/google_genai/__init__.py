@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...attempt import Target
 from ...call import Reading, Request
+from ...fields import field
 from ...speakeasy import answered, key_of
 from ...spec import Endpoint, Method, Received, Surface
 from ...whole_replay import WholeReplay, digest
@@ -76,6 +79,7 @@ class _GoogleGenai(WholeReplay):
         *_interactions("get", STORED),
     )
     parse_hooks = ()
+    steers = ("base_url", "key")
     iterator = "generator"
     generator = "stream_events"
     answers = (f"{_GAOS}.basesdk:BaseSDK.do_request", f"{_GAOS}.basesdk:AsyncBaseSDK.do_request_async")
@@ -129,6 +133,35 @@ class _GoogleGenai(WholeReplay):
         options = config.http_options or import_module("google.genai.types").HttpOptions()
         more = options.model_copy(update={"headers": {**headers, **(options.headers or {})}})
         return {**kwargs, "config": config.model_copy(update={"http_options": more})}
+
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        """Over a copy of the app's client, with the same HTTP clients below. Interactions go as the app's client sends
+        them, and keep the SDK's retries: theirs can't be told from here.
+        """
+        client = getattr(instance, "_api_client", None)
+        if client is None or (target.base_url is None and target.key is None and not once):
+            return instance
+        twin = copy(client)
+        if once and client._http_options.retry_options is not None:
+            tenacity = import_module("tenacity")
+            stop = tenacity.stop_after_attempt(1)
+            twin._retry = tenacity.Retrying(stop=stop, reraise=True)
+            twin._async_retry = tenacity.AsyncRetrying(stop=stop, reraise=True)
+        changes: dict[str, Any] = {}
+        if target.base_url is not None:
+            changes["base_url"] = target.base_url
+        if target.key is not None:
+            twin.api_key = target.key.secret
+            changes["headers"] = {**(client._http_options.headers or {}), "x-goog-api-key": target.key.secret}
+        if changes:
+            twin._http_options = client._http_options.model_copy(update=changes)
+        return type(instance)(twin)
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        options = getattr(getattr(instance, "_api_client", None), "_http_options", None)
+        own = field(field(kwargs.get("config"), "http_options"), "timeout")
+        said = own if own is not None else getattr(options, "timeout", None)
+        return said / 1000 if isinstance(said, int | float) else None  # in milliseconds
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)

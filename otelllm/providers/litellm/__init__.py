@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
+from ...attempt import Target
 from ...call import Request
 from ...fields import plain
+from ...http_clients import seconds_of
 from ...spec import Endpoint, Method, Received, Selected, Surface
 from ...stainless import Stainless
 from .errors import type_of
@@ -24,6 +26,8 @@ _INTERNAL = ("acompletion", "atext_completion", "aembedding", "aresponses", "are
 """A sync function so called by its async twin gives a coroutine: the twin is the call. With fallbacks it calls
 the public one for each of them: these are the calls, each of its own provider's model, as a router's are.
 """
+_RETRYING = frozenset({"completion", "acompletion", "text_completion", "atext_completion", "embedding", "aembedding"})
+"""Functions that take how often to retry; the others pass it on to the provider, which does not know it."""
 _MOCKS = ("mock_response", "mock_tool_calls", "mock_timeout")
 
 
@@ -75,6 +79,7 @@ class _LiteLLM(Stainless):
     package = "litellm"
     oldest = "1.106"
     newest = "1.106"
+    steers = ("base_url", "key")
     iterator = generator = ""
     methods = (
         *_functions("completion", CHAT, "chat_completions"),
@@ -101,6 +106,26 @@ class _LiteLLM(Stainless):
 
     def error_type(self, error: BaseException) -> str | None:
         return type_of(error)
+
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        """The function itself, told where to send; its retries, and those of SDKs below it, are off by arguments."""
+        more: dict[str, Any] = {}
+        if once and instance.__name__ in _RETRYING:
+            more = {"num_retries": 0, "max_retries": 0}
+        if target.base_url is not None:
+            more["api_base"] = target.base_url
+        if target.key is not None:
+            more["api_key"] = target.key.secret
+        if not more:
+            return instance
+
+        def sent(*args: Any, **kwargs: Any) -> Any:
+            return instance(*args, **{**kwargs, **more})
+
+        return sent
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        return seconds_of(kwargs.get("timeout"))
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         """The function itself with LiteLLM's own `mock_response`, past its cache: the next call must not get that."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 
+from ...attempt import Target
 from ...call import Reading, Request
 from ...fields import plain
 from ...hosts import endpoint_of
 from ...http_clients import is_timeout
-from ...speakeasy import answered, key_of
+from ...speakeasy import aimed, answered, key_of
 from ...spec import Endpoint, Method, OwnSpans, Received, Surface
 from ...whole_replay import WholeReplay, digest
 from .batches import BATCH
@@ -91,6 +92,7 @@ class _Mistral(WholeReplay):
         *_batches("get"),
     )
     parse_hooks = ()
+    steers = ("base_url", "key")
     iterator = "generator"
     generator = "stream_events"
     answers = tuple(
@@ -141,6 +143,14 @@ class _Mistral(WholeReplay):
 
     def with_headers(self, kwargs: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, Any]:
         return {**kwargs, "http_headers": {**headers, **(kwargs.get("http_headers") or {})}}
+
+    def aim(self, instance: Any, target: Target, *, once: bool) -> Any:
+        return aimed(instance, target, once=once)
+
+    def timeout_s(self, instance: Any, kwargs: Mapping[str, Any]) -> float | None:
+        said = kwargs.get("timeout_ms")
+        said = said if isinstance(said, int) else instance.sdk_configuration.timeout_ms
+        return said / 1000 if isinstance(said, int) else None
 
     def dress(self, instance: Any, surface: Surface, request: Request, text: str) -> Any | None:
         body = surface.answer(request, text)

@@ -2,6 +2,8 @@
 
 Patched is the one method below all of them. `ollama.chat` is a method of a client made at import: whoever took it
 before we came holds it for good, but not what it calls. The body that is sent is there, too, with names for all.
+
+The SDK has no retries of its own, so there is nothing to turn off; its servers have no keys, and one place.
 """
 
 from __future__ import annotations
