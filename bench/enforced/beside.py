@@ -22,6 +22,8 @@ __all__ = ["Beside", "beside"]
 HERE = Path(__file__).resolve().parents[1]
 A_TURN = 15
 PINS = ROOT / "tests" / "matrix" / "litellm-newest.txt"
+PACKAGES = ("litellm", "fastapi", "soundfile", "orjson")
+"""Its cache of answers imports the others when it is first used."""
 WAYS = ("bare", "watched", "a miss", "a hit")
 
 
@@ -61,7 +63,7 @@ class _Process:
 
 @contextmanager
 def _processes() -> Iterator[dict[str, _Process]]:
-    router = python_with("litellm", ("litellm", "fastapi", "orjson"), pins=PINS)  # its cache imports both
+    router = python_with("litellm", PACKAGES, pins=PINS)
     server = _Process(sys.executable, "enforced.answers")
     url = server.read()
     callers = {

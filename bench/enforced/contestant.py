@@ -24,7 +24,12 @@ _number = count(os.getpid() * 1_000_000)
 def _bare(url: str) -> Callable[..., Any]:
     import openai
 
-    return openai.OpenAI(api_key="sk-1", base_url=url, max_retries=2).chat.completions.create
+    completions = openai.OpenAI(api_key="sk-1", base_url=url, max_retries=2).chat.completions
+
+    def create(**kwargs: Any) -> Any:
+        return completions.create(**kwargs)  # looked up each time: it may be watched by then
+
+    return create
 
 
 def otelllm_ways(url: str) -> Ways:
