@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
+from contextlib import suppress
 from typing import NamedTuple
 
 from .errors import BadConfig
@@ -10,25 +13,29 @@ from .policy import Policy, parse
 
 __all__ = ["Switch", "off", "on", "switches"]
 
-_BLOCK = re.compile(r"\n?# >>> switch (?P<what>[^\n]*?) by (?P<by>[^\n]*)\n(?P<rule>.*?)# <<< switch\n", re.DOTALL)
+_BLOCK = re.compile(r"\n?# >>> switch (?P<about>[^\n]*)\n(?P<rule>.*?)# <<< switch\n", re.DOTALL)
 
 
 class Switch(NamedTuple):
-    """One switch: what it is on for, as "feature:support" or "all", and who turned it on."""
+    """One switch: what it is on for, as "feature:support" or "all", who turned it on, and what apps get for an answer.
+
+    None: they get `KillSwitchOn`.
+    """
 
     what: str
     by: str
+    answer: str | None = None
 
 
 def switches(text: str) -> list[Switch]:
     """Those that `on` put into the text."""
-    return [Switch(found["what"], found["by"]) for found in _BLOCK.finditer(text)]
+    return [_switch(found) for found in _BLOCK.finditer(text)]
 
 
 def on(text: str, what: str, *, by: str, answer: str | None = None) -> str:
     """The policy `text` with a kill switch behind its own rules. Raises `BadConfig` where `what` is none."""
     (rule,) = Policy().with_kill(what).kill[:1] or (None,)
-    if rule is None or "," in what or "\n" in what:
+    if rule is None or "," in what or not what.isprintable():
         raise BadConfig(f"{what!r} is no switch; write KEY:VALUE, such as feature:support, or all")
     key, _, value = what.partition(":")
     lines = ["[[kill]]", f"name = {_quoted('switch ' + what)}"]
@@ -50,12 +57,23 @@ def off(text: str, what: str) -> str:
 
 
 def _without(text: str, named: set[str]) -> str:
-    return _BLOCK.sub(lambda found: "" if found["what"] in named else found[0], text)
+    return _BLOCK.sub(lambda found: "" if _switch(found).what in named else found[0], text)
+
+
+def _switch(found: re.Match[str]) -> Switch:
+    """A block as a switch. Its name is the rule's: in the line above it, who did it may hold a " by " too."""
+    about, rule = found["about"], {}
+    with suppress(tomllib.TOMLDecodeError, LookupError, TypeError):  # somebody's hand was in it: the line has to do
+        (rule,) = tomllib.loads(found["rule"])["kill"]
+    name, answer = rule.get("name"), rule.get("answer")
+    what = name.removeprefix("switch ") if isinstance(name, str) else about.rpartition(" by ")[0]
+    by = about.removeprefix(what).strip().removeprefix("by").strip()
+    return Switch(what, by, answer if isinstance(answer, str) else None)
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    """As a basic string of TOML, which is JSON's but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(name: str) -> str:
@@ -65,4 +83,4 @@ def _key(name: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(one for one in " ".join(text.split()) if one.isprintable())

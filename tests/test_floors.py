@@ -66,8 +66,8 @@ PLACES = {
 MAY_IMPORT = {
     "otelllm": set(),
     "otelllm_collector": {
-        "call", "capture", "errors", "folders", "hosts", "policy", "pricing", "redaction", "safely", "semconv",
-        "version",
+        "call", "capture", "errors", "folders", "hosts", "policy", "policy_switches", "policy_words", "pricing",
+        "redaction", "safely", "semconv", "version",
     },
     "otelllm_dashboard": set(),
 }  # fmt: skip

@@ -23,6 +23,7 @@ from .api import (
     aggregates,
     exporters,
     feedback,
+    kill,
     maintenance,
     own_metrics,
     policy,
@@ -112,6 +113,7 @@ def build(
                 *maintenance.routes(asker, intake.commits),
                 *policy.routes(policies),
                 *policy_history.routes(policies),
+                *kill.routes(policies),
                 *own_metrics.routes(),
                 *exporters.routes(onward.statuses),
             )

@@ -20,7 +20,7 @@ from .answers import refusal
 from .config import BadSetting, Settings
 from .keys import Key, Keys, read_keys
 
-__all__ = ["INGEST", "Auth", "NotAllowed", "needed", "refuse_open_doors"]
+__all__ = ["INGEST", "Auth", "NotAllowed", "may_operate", "needed", "refuse_open_doors"]
 
 Need = keys.Scope | Literal["follow"] | None
 """What a route asks for: a scope; any key at all, for the policy is for whoever sends spans as for who reads them;
@@ -47,6 +47,7 @@ _OF_PROJECT = frozenset(
         ("GET", "/api/spans"),
         ("GET", "/api/aggregates"),
         ("GET", "/api/facets"),
+        ("GET", "/api/decisions"),
         ("GET", "/api/metrics"),
         ("GET", "/api/logs"),
         ("GET", "/api/tail"),
@@ -84,6 +85,11 @@ def needed(method: str, path: str) -> Need:
         if method == of_method and (path == of_path or (of_path.endswith("/") and path.startswith(of_path))):
             return scope
     return "operate"
+
+
+def may_operate(scope: Scope) -> bool:
+    """Whether the key that a guarded request came with may change something."""
+    return bool(scope.get("otelllm.may_operate"))
 
 
 def is_of_project(method: str, path: str) -> bool:
@@ -161,6 +167,7 @@ class Auth:
                 return
             scope["otelllm.project"] = key.project if key else None
             scope["otelllm.key"] = key.name if key else None
+            scope["otelllm.may_operate"] = key is not None and "operate" in _GRANTS[key.scope]
             await app(scope, receive, send)
 
         return guarded

@@ -11,6 +11,7 @@ import difflib
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +19,13 @@ from typing import NamedTuple
 import orjson
 
 from otelllm import policy
+from otelllm.errors import BadConfig
 
-__all__ = ["FILE_NAME", "Change", "Changed", "Policies", "Pushed"]
+__all__ = ["FILE_NAME", "LONGEST", "Change", "Changed", "Policies", "Pushed", "Sender"]
 
 FILE_NAME = "policies.jsonl"
+LONGEST = 256 * 1024
+"""Bytes of a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,14 @@ class Change(NamedTuple):
 
     pushed: Pushed
     diff: str
+
+
+class Sender(NamedTuple):
+    """Who changes the policy, for the audit: see `Pushed`."""
+
+    by: str
+    key: str | None
+    address: str | None
 
 
 class Changed(Exception):  # noqa: N818  what happened, and no fault of anybody
@@ -89,21 +101,24 @@ class Policies:
         """All of them, oldest first."""
         return list(self._pushed)
 
-    def push(
-        self, text: str, *, by: str, key: str | None, address: str | None, instead_of: str | None = None
-    ) -> Pushed:
-        """Put a policy in force; it is on the disk when this returns. The same text again changes nothing.
+    def push(self, make: Callable[[str], str], sender: Sender, *, instead_of: str | None = None) -> Pushed:
+        """Put in force what `make` makes of the policy's text ("" where there is none); it is on the disk when this
+        returns. The same text again changes nothing.
 
         Raises `otelllm.errors.BadConfig` that names line and value, `Changed` where the one in force is not of version
         `instead_of`, and OSError where the disk fails.
         """
-        version = policy.parse(text, "policy").version
         with self._lock:
-            if instead_of is not None and instead_of != (self.current.version if self.current else ""):
+            before = self.current
+            if instead_of is not None and instead_of != (before.version if before else ""):
                 raise Changed
-            if self.current is not None and self.current.text == text:
-                return self.current
-            new = Pushed(len(self._pushed) + 1, version, time.time_ns(), by, key, address, text)
+            text = make(before.text if before else "")
+            version = policy.parse(text, "policy").version
+            if before is not None and before.text == text:
+                return before
+            if len(text.encode()) > LONGEST:
+                raise BadConfig(f"the policy would be longer than {LONGEST} bytes; turn off switches that nobody needs")
+            new = Pushed(len(self._pushed) + 1, version, time.time_ns(), *sender, text)
             self._append(orjson.dumps(new) + b"\n")
             self._pushed.append(new)
         return new

@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from ..folders import default_data, local_token
 from ._failure import Failure
 
-__all__ = ["Away", "NotAsExpected", "NothingThere", "ask", "send"]
+__all__ = ["Away", "ask", "send"]
 
 Argument: TypeAlias = str | int | float | list[str]
 
@@ -27,17 +27,6 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 class Away(Failure):
     """No collector answers, or no longer."""
-
-
-class NothingThere(Failure):
-    """404: the collector has no such thing."""
-
-
-class NotAsExpected(Failure):
-    """412: it is not what the sender took it for."""
-
-
-_KINDS = {404: NothingThere, 412: NotAsExpected}
 
 
 def ask(url: str, path: str, body: dict[str, Any] | None = None, **arguments: Argument) -> dict[str, Any]:
@@ -76,7 +65,7 @@ def send(
             yield answer
     except urllib.error.HTTPError as error:
         with error:
-            raise _KINDS.get(error.code, Failure)(_reason(error)) from error
+            raise Failure(_reason(error)) from error
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Away(f"no collector answers at {url} ({reason}): start one with `otelllm up`, or give --url") from error

@@ -1,4 +1,4 @@
-"""What `otelllm kill` and `otelllm unkill` share: a policy read, changed and written, in a file or at the collector."""
+"""What `otelllm kill` and `otelllm unkill` share: a policy changed, in a file or by the collector."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadConfig
 from . import _options
-from ._client import NotAsExpected, NothingThere, send
+from ._client import send
 from ._failure import Failure
-from ._policies import operator, user
+from ._policies import operator
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_options", "change"]
-
-TRIES = 5
+__all__ = ["add_options", "at_collector", "in_file"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,26 +32,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _options.data(parser)
 
 
-def change(args: argparse.Namespace, changed: Callable[[str, str], str]) -> tuple[str, str]:
-    """Let `changed` make a new text of (the policy's text, who does it); the texts before and after."""
-    by = args.by or user()
-    try:
-        if args.file:
-            return _in_file(Path(args.file), lambda text: changed(text, by))
-        return _at_collector(args, by, lambda text: changed(text, by))
-    except BadConfig as error:
-        raise Failure(str(error)) from error
-
-
-def _in_file(file: Path, changed: Callable[[str], str]) -> tuple[str, str]:
+def in_file(name: str, changed: Callable[[str], str]) -> tuple[str, str]:
+    """Let `changed` make a new text of the file's; the texts before and after."""
+    file = Path(name)
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else ""
         after = changed(before)
         if after != before:
             _replace(file, after)
+    except BadConfig as error:
+        raise Failure(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f"policy file {str(file)!r} can't be changed ({error})") from error
     return before, after
+
+
+def at_collector(args: argparse.Namespace, method: str, **said: str) -> None:
+    """Tell the collector: in the body where there is one, else in the address."""
+    content = json.dumps(said).encode() if method == "POST" else None
+    with send(
+        args.url, "/v1/kill", said if content is None else {}, method=method, content=content, headers=operator(args)
+    ) as answer:
+        answer.read()
 
 
 def _replace(file: Path, text: str) -> None:
@@ -70,29 +70,3 @@ def _replace(file: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _at_collector(args: argparse.Namespace, by: str, changed: Callable[[str], str]) -> tuple[str, str]:
-    for _ in range(TRIES):
-        before, etag = _current(args.url)
-        after = changed(before)
-        if after == before:
-            return before, after
-        headers = {"Content-Type": "application/toml", "If-Match": etag, **operator(args)}
-        try:
-            with send(
-                args.url, "/v1/policy", {"by": by}, method="PUT", content=after.encode(), headers=headers
-            ) as answer:
-                json.load(answer)
-        except NotAsExpected:
-            continue  # somebody else pushed meanwhile
-        return before, after
-    raise Failure("the collector's policy is being changed by others all the time; try again")
-
-
-def _current(url: str) -> tuple[str, str]:
-    try:
-        with send(url, "/v1/policy", {}) as answer:
-            return answer.read().decode(), answer.headers["ETag"]
-    except NothingThere:
-        return "", '""'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._switching import add_options, change
+from ._policies import user
+from ._switching import add_options, at_collector, in_file
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +23,13 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Put the switch into the policy of the collector, or of a file."""
-    from ..policy_switches import on  # noqa: PLC0415  the rules' code is wanted by this command only
+    by = args.by or user()
+    if args.file:
+        from ..policy_switches import on  # noqa: PLC0415  the rules' code is wanted by this only
 
-    change(args, lambda text, by: on(text, args.what, by=by, answer=args.answer))
+        in_file(args.file, lambda text: on(text, args.what, by=by, answer=args.answer))
+    else:
+        answer = {} if args.answer is None else {"answer": args.answer}
+        at_collector(args, "POST", what=args.what, by=by, **answer)
     print(f"{args.what} is off, within a second in every process that follows this policy: otelllm unkill {args.what}")
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._failure import Failure
-from ._switching import add_options, change
+from ._policies import user
+from ._switching import add_options, at_collector, in_file
 
 if TYPE_CHECKING:
     import argparse
@@ -22,11 +23,18 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Take the switch out of the policy of the collector, or of a file."""
-    from ..policy_switches import off, switches  # noqa: PLC0415  the rules' code is wanted by this command only
-
-    before, after = change(args, lambda text, _: off(text, args.what))
-    if before == after:
-        known = ", ".join(switch.what for switch in switches(before)) or "none is on"
-        raise Failure(f"`otelllm kill` turned on no switch {args.what!r} ({known}); rules of the policy's own stay")
+    if args.file:
+        _in_file(args.file, args.what)
+    else:
+        at_collector(args, "DELETE", what=args.what, by=args.by or user())
     print(f"{args.what} is on again")
     return 0
+
+
+def _in_file(file: str, what: str) -> None:
+    from ..policy_switches import off, switches  # noqa: PLC0415  the rules' code is wanted by this only
+
+    before, after = in_file(file, lambda text: off(text, what))
+    if before == after:
+        known = ", ".join(switch.what for switch in switches(before)) or "none is on"
+        raise Failure(f"no switch {what!r} ({known}) was turned on by `otelllm kill`; rules of the policy's own stay")

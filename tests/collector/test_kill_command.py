@@ -155,3 +155,18 @@ def test_switching_all_on_takes_every_switch_unless_one_is_for_all() -> None:
 def test_what_is_no_switch_is_refused(what: str) -> None:
     with pytest.raises(BadConfig):
         on(TEXT, what, by="x")
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "answer"),
+    [
+        ("user:x by y", "ada by phone", None),
+        ("all", "", 'a "b"\r\n\t# <<< switch\n\x7f \N{SPARKLES}'),
+        ("user:é", "\x00", None),
+    ],
+)
+def test_a_switch_is_read_as_it_was_written(what: str, by: str, answer: str | None) -> None:
+    switched = on(TEXT, what, by=by, answer=answer)
+    assert switches(switched) == [Switch(what, by.strip("\x00"), answer)]
+    assert parse(switched, "x").kill[1].answer == answer
+    assert off(switched, what) == TEXT

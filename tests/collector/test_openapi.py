@@ -47,8 +47,10 @@ def test_every_route_is_in_it(document: Any) -> None:
     assert served >= {
         ("/healthz", "get"), ("/v1/traces", "post"), ("/v1/metrics", "post"), ("/v1/logs", "post"),
         ("/v1/feedback", "post"), ("/v1/policy", "get"), ("/v1/policy", "put"), ("/v1/policy/history", "get"),
+        ("/v1/policy/words", "get"), ("/v1/kill", "get"), ("/v1/kill", "post"), ("/v1/kill", "delete"),
         ("/api/traces", "get"), ("/api/traces/{trace_id}", "get"), ("/api/traces/{trace_id}/spans/{span_id}", "get"),
         ("/api/spans", "get"), ("/api/tail", "get"), ("/api/aggregates", "get"), ("/api/facets", "get"),
+        ("/api/decisions", "get"),
         ("/api/metrics", "get"), ("/api/logs", "get"), ("/api/sql", "post"), ("/api/openapi.json", "get"),
     }  # fmt: skip
     with pytest.raises(AssertionError, match="/forgotten"):

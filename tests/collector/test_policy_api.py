@@ -14,7 +14,7 @@ import pytest
 
 from otelllm.folders import local_token
 from otelllm.policy import parse
-from otelllm_collector.policies import FILE_NAME, Policies
+from otelllm_collector.policies import FILE_NAME, Policies, Sender
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,13 +184,13 @@ def test_a_wrong_question_is_told(collector: Collector, arguments: Any, named: s
 def test_a_line_that_is_not_whole_was_never_in_force(tmp_path: Path) -> None:
     """A crash while it was written: the line is dropped, and what is pushed next stands on a line of its own."""
     policies = Policies(tmp_path)
-    policies.push(OFF, by="ada", key=None, address=None)
-    policies.push(FULL, by="bob", key=None, address=None)
+    policies.push(lambda _: OFF, Sender("ada", None, None))
+    policies.push(lambda _: FULL, Sender("bob", None, None))
     file = tmp_path / FILE_NAME
     file.write_bytes(file.read_bytes()[:-20])
     after = Policies(tmp_path)
     assert [one.text for one in after.pushed] == [OFF]
-    after.push(FULL, by="bob", key=None, address=None)
+    after.push(lambda _: FULL, Sender("bob", None, None))
     assert [(one.number, one.text) for one in Policies(tmp_path).pushed] == [(1, OFF), (2, FULL)]
     assert [json.loads(line)["by"] for line in file.read_text().splitlines()] == ["ada", "bob"]
 

@@ -68,6 +68,8 @@ def call_of(project: str, **fields: Any) -> Any:
         name=f"{project}-span", start_time_unix_nano=NOW, **fields,
     )  # fmt: skip
     put(one.events.add(name=f"{project}-event", time_unix_nano=NOW), {"said": project})
+    decided = {"stage": "limits", "rule": f"{project}-rule", "mode": "shadow", "outcome": "queue", "waited": 0.5}
+    put(one.events.add(name="otelllm.decision", time_unix_nano=NOW), decided)
     return one
 
 

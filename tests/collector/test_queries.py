@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collector.exports import request, span, trace_of_agent
+from collector.exports import put, request, span, trace_of_agent
 
 from collector import process
 
@@ -327,3 +327,23 @@ def test_questions_do_not_hold_up_the_writer(tmp_path: Path, start: Start) -> No
     assert running.stop() == 0
     assert taken == [200] * 5
     assert time.monotonic() - began < 5
+
+
+def test_decisions_are_counted_by_rule_and_outcome(start: Start, tmp_path: Path) -> None:
+    running = start(tmp_path)
+    refused = {"stage": "limits", "rule": "rpm", "mode": "enforce", "outcome": "rejected"}
+    queued = refused | {"outcome": "queued", "waited": 0.25}
+    for user, events in (("ann", (queued, queued, refused)), ("bob", (queued,))):
+        one = span({"gen_ai.operation.name": "chat", "user.id": user, "said": "otelllm.decision"})
+        for event in events:
+            put(one.events.add(name="otelllm.decision"), event)
+        put(one.events.add(name="another"), {"rule": '"otelllm.decision"'})
+        assert running.send(request(one, span({"said": '"otelllm.decision"'}))).status_code == 200
+    rule = {"stage": "limits", "rule": "rpm", "mode": "enforce"}
+    assert running.get("/api/decisions")["rows"] == [
+        {**rule, "outcome": "queued", "count": 3, "waited_s": 0.75},
+        {**rule, "outcome": "rejected", "count": 1, "waited_s": 0.0},
+    ]
+    (row,) = running.get("/api/decisions", user="bob")["rows"]
+    assert (row["outcome"], row["count"]) == ("queued", 1)
+    assert running.get("/api/decisions", end=1)["rows"] == []

@@ -1,4 +1,4 @@
-"""Sums over model calls, and the values that one can filter by."""
+"""Sums over model calls, what policies' rules decided, and the values that one can filter by."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ def routes(asker: Asker) -> list[Route]:
         rows = await asker.ask(asker.store.aggregates, by, bucket, spans, limit, percentiles=percentiles)
         return answer({"rows": rows})
 
+    async def decisions(request: Request) -> Response:
+        limit, spans = GROUPS.read(request), wanted_spans(request)
+        return answer({"rows": await asker.ask(asker.store.decisions, spans, limit)})
+
     async def facets(request: Request) -> Response:
         field, limit = FIELD.read(request), VALUES.read(request)
         spans = wanted_spans(request)
@@ -52,6 +56,12 @@ def routes(asker: Asker) -> list[Route]:
             about="Sums and percentiles over model calls: tokens, cost, errors, time to the first token, duration.",
             arguments=(*FILTERS, BY, BUCKET, PERCENTILES, GROUPS),
             answers={200: Answer.json("A row a group.", listed("rows", ref("Sums")))},
+        ),
+        Operation(
+            "/api/decisions", decisions, tag="sums",
+            about="How often each rule of a policy decided what, and how long calls waited for it.",
+            arguments=(*FILTERS, GROUPS),
+            answers={200: Answer.json("A row a rule, mode and outcome.", listed("rows", ref("Decisions")))},
         ),
         Operation(
             "/api/facets", facets, tag="sums", about="The values of a field, the commonest first.",

@@ -80,6 +80,10 @@ SCHEMAS: dict[str, Schema] = {
         "unpriced_calls": WHOLE, "ttft_p50_ms": NUMBER_OR_NULL, "ttft_p95_ms": NUMBER_OR_NULL,
         "duration_p50_ms": NUMBER_OR_NULL, "duration_p95_ms": NUMBER_OR_NULL, "duration_p99_ms": NUMBER_OR_NULL,
     }),
+    "Decisions": _record({
+        "stage": TEXT_OR_NULL, "rule": TEXT_OR_NULL, "mode": TEXT_OR_NULL, "outcome": TEXT_OR_NULL, "count": WHOLE,
+        "waited_s": NUMBER,
+    }),
     "Value": _record({"value": TEXT, "count": WHOLE}),
     "Log": _record({"time_ns": WHOLE, "attributes": OBJECT, "body": ANY}, is_closed=False),
     "MetricName": _record({"name": TEXT}, is_closed=False),

@@ -94,6 +94,9 @@ class Store(Protocol):
     def facets(self, field: str, spans: SpanFilter, limit: int) -> list[Record]:
         """The values of a field, the commonest first."""
 
+    def decisions(self, spans: SpanFilter, limit: int) -> list[Record]:
+        """How often each rule of a policy decided what, by the `otelllm.decision` events of spans."""
+
     def metric_names(self, spans: SpanFilter) -> list[Record]:
         """What metrics there are. Of the filter this and `metrics` take what `questions.FILTERS_OF` says."""
 

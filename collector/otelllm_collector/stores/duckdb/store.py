@@ -298,6 +298,11 @@ class DuckDBStore:
         with self._cursor() as own:
             return list_facets(own, field, with_resources(own, spans), limit)
 
+    def decisions(self, spans: SpanFilter, limit: int) -> list[Record]:
+        """How often each rule decided what."""
+        condition = span_condition(self._wanted(spans))
+        return self._ask(with_condition("read/decisions", condition), condition.values | {"limit": limit})
+
     def metric_names(self, spans: SpanFilter) -> list[Record]:
         """What metrics there are."""
         condition = metric_condition(self._wanted(spans))
