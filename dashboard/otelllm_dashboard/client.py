@@ -138,6 +138,17 @@ class Aggregate(TypedDict):
     duration_p99_ms: float | None
 
 
+class Decisions(TypedDict):
+    """How often a rule of a policy decided one thing."""
+
+    stage: str | None
+    rule: str | None
+    mode: str | None
+    outcome: str | None
+    count: int
+    waited_s: float
+
+
 class Facet(TypedDict):
     """One value that a column has, and how often."""
 
@@ -152,6 +163,47 @@ class SqlAnswer(TypedDict):
     rows: list[list[Json]]
     truncated: bool
     elapsed_ms: float
+
+
+class Pushed(TypedDict):
+    """One policy that was pushed: who did it and when."""
+
+    number: int
+    version: str
+    pushed_ns: int
+    by: str
+    key: str | None
+    address: str | None
+
+
+class PolicyWords(Pushed):
+    """The policy in force in words, or what is wrong with it."""
+
+    words: list[str]
+    problem: str | None
+
+
+class PolicyChange(Pushed):
+    """One policy, and what it changed in the one before."""
+
+    text: str
+    diff: str
+
+
+class Switch(TypedDict):
+    """A kill switch that is on."""
+
+    what: str
+    by: str
+    answer: str | None
+
+
+class Switches(TypedDict):
+    """Those that are on, and whether whoever asked may change them."""
+
+    switches: list[Switch]
+    may_change: bool
+    version: str | None
 
 
 class CollectorAway(Exception):  # noqa: N818  # as the library's own: Blocked, RateLimited
@@ -211,6 +263,39 @@ class Client:
         """The values that a field has, the most frequent first."""
         return cast(list[Facet], self._get("/api/facets", {**filters, "field": field, "limit": limit})["values"])
 
+    def decisions(self, filters: Filters, *, limit: int = 100) -> list[Decisions]:
+        """What the rules of policies decided, the commonest first."""
+        return cast(list[Decisions], self._get("/api/decisions", {**filters, "limit": limit})["rows"])
+
+    def policy(self) -> PolicyWords | None:
+        """The policy in force, in words."""
+        try:
+            return cast(PolicyWords, self._get("/v1/policy/words"))
+        except NotFound:
+            return None
+
+    def policy_history(self) -> list[Pushed]:
+        """Who pushed which policy and when, newest first."""
+        return cast(list[Pushed], self._get("/v1/policy/history")["policies"])
+
+    def policy_change(self, number: int) -> PolicyChange:
+        """One push in full."""
+        return cast(PolicyChange, self._get(f"/v1/policy/history/{number}"))
+
+    def switches(self, key: str | None = None) -> Switches:
+        """The kill switches that are on, and whether this key may change them."""
+        return cast(Switches, self._ask("GET", "/v1/kill", headers=_authorized(key)))
+
+    # Without If-Match: a switch goes in or out of whatever is in force, and in a fire nobody wants to be asked twice.
+    def turn_on(self, what: str, *, by: str, answer: str | None = None, key: str | None = None) -> None:
+        """Refuse such calls from now on."""
+        said = {"what": what, "by": by, "answer": answer}
+        self._ask("POST", "/v1/kill", json=said, headers=_authorized(key))
+
+    def turn_off(self, what: str, *, by: str, key: str | None = None) -> None:
+        """Let such calls pass again."""
+        self._ask("DELETE", "/v1/kill", params={"what": what, "by": by}, headers=_authorized(key))
+
     def sql(self, statement: str, *, limit: int = 10_000) -> SqlAnswer:
         """The answer to one read-only SELECT."""
         return cast(SqlAnswer, self._ask("POST", "/api/sql", json={"sql": statement, "limit": limit}))
@@ -239,6 +324,11 @@ class Client:
 def configured_url() -> str:
     """The collector's address as the launcher or the environment says it."""
     return os.environ.get("OTELLLM_URL") or DEFAULT_URL
+
+
+def _authorized(key: str | None) -> dict[str, str]:
+    """A reader's own key, in place of the explorer's."""
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _is_loopback(url: str) -> bool:

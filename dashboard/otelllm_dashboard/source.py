@@ -7,6 +7,7 @@ import streamlit as st
 from otelllm_dashboard.client import (
     Aggregate,
     Client,
+    Decisions,
     Facet,
     Filters,
     SpanDetail,
@@ -51,6 +52,11 @@ def _aggregates(url: str, by: str, bucket: str, filters: Filters, limit: int) ->
     return _client(url).aggregates(by, bucket, filters, limit=limit)
 
 
+@st.cache_data(ttl=_FRESH_S, max_entries=50, show_spinner=False)
+def _decisions(url: str, filters: Filters) -> list[Decisions]:
+    return _client(url).decisions(filters)
+
+
 @st.cache_data(ttl=15, max_entries=200, show_spinner=False)
 def _facets(url: str, field: str, filters: Filters) -> list[Facet]:
     return _client(url).facets(field, filters)
@@ -74,6 +80,11 @@ def span(trace_id: str, span_id: str) -> SpanDetail:
 def aggregates(by: str, bucket: str, filters: Filters, *, limit: int = 200) -> list[Aggregate]:
     """Sums over model calls."""
     return _aggregates(configured_url(), by, bucket, filters, limit)
+
+
+def decisions(filters: Filters) -> list[Decisions]:
+    """What the rules of policies decided."""
+    return _decisions(configured_url(), filters)
 
 
 def facets(field: str, filters: Filters) -> list[Facet]:

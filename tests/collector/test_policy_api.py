@@ -92,7 +92,7 @@ def test_a_bad_policy_is_refused_with_line_and_value(start: Start, tmp_path: Pat
     put(running, OFF)
     for text, named in [
         ('\n[capture]\ncontent = "ful"\n', "policy:3: capture.content = 'ful' is none of"),
-        ("[limits]\nrpm = 5\n", "policy:1: limits is not enforced"),
+        ("[limits]\nrpm = 5\n", "policy:1: limits is a list of rules"),
         ("a = \n", "policy:1: not TOML"),
         (b"\xff", "not UTF-8 (byte 0)"),
         ("a" * 300_000, "longer than 262144 bytes"),

@@ -347,3 +347,4 @@ def test_decisions_are_counted_by_rule_and_outcome(start: Start, tmp_path: Path)
     (row,) = running.get("/api/decisions", user="bob")["rows"]
     assert (row["outcome"], row["count"]) == ("queued", 1)
     assert running.get("/api/decisions", end=1)["rows"] == []
+    assert running.get("/api/decisions", q="no such words")["rows"] == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import streamlit as st
+from dashboard.explorer import PATIENCE_MS
 from dashboard.seeds import Seeds, Sower, large_trace, sow
+from playwright.sync_api import sync_playwright
 from streamlit.testing.v1 import AppTest
 
 import otelllm_dashboard
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from collector.process import Collector
+    from playwright.sync_api import Browser, Page
 
+CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
 APP = Path(str(otelllm_dashboard.__file__)).with_name("app.py")
 
 
@@ -77,6 +82,35 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         return at
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    if not Path(CHROMIUM).exists():
+        assert not os.environ.get("CI"), f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM"
+        pytest.skip(f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    """Every address that the page asked for."""
+    return []
+
+
+@pytest.fixture
+def window(browser: Browser, asked: list[str]) -> Iterator[Page]:
+    """A fresh page in a fresh profile."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    context.close()
 
 
 def _days_ago(days: int) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import otelllm_dashboard
 
 PATIENCE_S = 30.0
+PATIENCE_MS = 1000 * PATIENCE_S
 PLACE = str(Path(str(otelllm_dashboard.__file__)).parents[1])
 
 

@@ -94,7 +94,7 @@ class Sower:
 
     def chat(
         self, start_ns: int, ms: tuple[float, float], *, model: str, provider: str, tokens: tuple[int, int],
-        parent: Span | None = None, error: str | None = None, **extra: Any,
+        parent: Span | None = None, error: str | None = None, events: tuple[Event, ...] = (), **extra: Any,
     ) -> Span:  # fmt: skip
         """A chat call; `extra` is more attributes, by their names with dots as double underscores."""
         attributes: dict[str, Any] = {
@@ -105,7 +105,7 @@ class Sower:
             attributes |= {s.RESPONSE_MODEL: f"{model}-2026-08", s.USAGE_INPUT: tokens[0], s.USAGE_OUTPUT: tokens[1]}
             attributes |= {s.RESPONSE_FINISH_REASONS: ["stop"], s.RESPONSE_ID: f"resp-{start_ns % 10**9}"}
         attributes |= {name.replace("__", "."): value for name, value in extra.items()}
-        return self.span(f"chat {model}", start_ns, ms, attributes, parent, error)
+        return self.span(f"chat {model}", start_ns, ms, attributes, parent, error, events)
 
     def close(self) -> None:
         """Send what is left."""
@@ -233,8 +233,32 @@ def failed_trace(sower: Sower, start_ns: int, seeds: Seeds) -> None:
     )  # fmt: skip
     raised = Event(s.EVENT_EXCEPTION, {s.EXCEPTION_TYPE: "openai.RateLimitError"}, start_ns + 900_000_000)
     attributes = {s.OPERATION: s.CHAT, s.PROVIDER: "anthropic", s.REQUEST_MODEL: "claude-haiku-4-5", **who}
-    failed = sower.span("chat claude-haiku-4-5", start_ns, (15, 930), attributes, root, "429", (raised,))
+    failed = sower.span(
+        "chat claude-haiku-4-5", start_ns, (15, 930), attributes, root, "429", (*enforced(start_ns), raised)
+    )
     seeds.failed, seeds.ids["failed"] = trace_id(root), span_id(failed)
+
+
+def enforced(start_ns: int) -> tuple[Event, ...]:
+    """A call that waited for its limit and was tried twice."""
+    queued = {
+        "stage": "limits", "rule": "team rpm", "mode": "enforce", "outcome": "queued", "scope": "user=grace",
+        "reason": "requests_per_minute 60 of 60", "reserved": 1200.0, "settled": 0.0, "waited": 0.25,
+    }  # fmt: skip
+    hostile = {
+        "stage": "routes",
+        "rule": HOSTILE,
+        "mode": "shadow",
+        "outcome": "routed",
+        "scope": "",
+        "reason": HOSTILE,
+    }
+    tried = {"provider": "anthropic", "model": "claude-haiku-4-5", "status": 429, s.ERROR_TYPE: "rate_limit_error"}
+    return (
+        Event(s.EVENT_DECISION, queued, start_ns), Event(s.EVENT_DECISION, hostile, start_ns),
+        Event(s.EVENT_ATTEMPT, {"number": 1, "duration": 0.2, **tried}, start_ns),
+        Event(s.EVENT_ATTEMPT, {"number": 2, "duration": 0.3, "waited": 0.4, **tried}, start_ns),
+    )  # fmt: skip
 
 
 def odd_traces(sower: Sower, now_ns: int, seeds: Seeds) -> None:
@@ -250,6 +274,7 @@ def odd_traces(sower: Sower, now_ns: int, seeds: Seeds) -> None:
     bare = sower.chat(
         now_ns - 6 * minute, (0, 410), model="llama-local", provider="ollama", tokens=(50, 12),
         **{s.COST_STATUS: "unknown_model", s.USER_ID: "alan", s.FEATURE: "tags"},
+        **{s.CACHE_SAVED_USD: 0.0021, s.CACHE_SAVED_SECONDS: 1.5},
     )  # fmt: skip
     messages = json.dumps([text("user", HOSTILE)])
     attack = sower.chat(

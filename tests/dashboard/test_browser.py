@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from dashboard.explorer import PATIENCE_MS
 from dashboard.seeds import ANSWER, HOSTILE
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from dashboard import explorer as launcher
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
-PATIENCE_MS = 30_000
-
 
 @pytest.fixture(scope="module")
 def running(url: str) -> Iterator[str]:
@@ -35,33 +31,10 @@ def running(url: str) -> Iterator[str]:
     assert launcher.end(process) == 0
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium."""
-    if not Path(CHROMIUM).exists():
-        assert not os.environ.get("CI"), f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM"
-        pytest.skip(f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def asked() -> list[str]:
-    """Every address that the page asked for."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, asked: list[str]) -> Iterator[Page]:
-    """A fresh page in a fresh profile."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    context.close()
+def page(window: Page) -> Page:
+    """A page of a browser, in place of Streamlit's own run of one."""
+    return window
 
 
 def _click_row(page: Page, number: int) -> None:
@@ -124,6 +97,15 @@ def test_a_deep_link_opens_as_the_first_thing_that_a_server_is_asked(page: Page,
         assert launcher.end(process) == 0
 
 
+def test_what_a_policy_did_stands_on_the_span(page: Page, running: str, seeds: Seeds) -> None:
+    page.goto(f"{running}/trace?trace_id={seeds.failed}&span_id={seeds.ids['failed']}")
+    page.get_by_role("tab", name="Policy").click(timeout=PATIENCE_MS)
+    panel = page.get_by_role("tabpanel", name="Policy")
+    expect(panel.get_by_text("What the policy did")).to_be_visible(timeout=PATIENCE_MS)
+    expect(panel.get_by_text("Attempts", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    expect(panel.locator("canvas").first).to_be_visible(timeout=PATIENCE_MS)  # the cells are drawn: see test_pages.py
+
+
 def test_a_strangers_text_is_shown_and_nothing_in_it_is_fetched_or_run(
     page: Page, running: str, seeds: Seeds, asked: list[str]
 ) -> None:
@@ -149,7 +131,13 @@ def test_every_page_is_drawn_without_an_error(
     page = context.new_page()
     thrown: list[str] = []
     page.on("pageerror", lambda error: thrown.append(str(error)))
-    for path, heading in (("", "Overview"), ("traces", "Traces"), ("sessions", "Sessions"), ("sql", "SQL")):
+    for path, heading in (
+        ("", "Overview"),
+        ("traces", "Traces"),
+        ("sessions", "Sessions"),
+        ("policy", "Policy"),
+        ("sql", "SQL"),
+    ):
         page.goto(f"{running}/{path}")
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible(timeout=PATIENCE_MS)
         expect(page.locator("[data-testid=stException]")).to_have_count(0)

@@ -11,6 +11,7 @@ import pytest
 from dashboard.seeds import ANSWER, HOSTILE, QUESTION
 from streamlit.testing.v1 import AppTest
 
+from otelllm_dashboard import format as fmt
 from otelllm_dashboard.app_pages import listed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _metrics(at: AppTest) -> dict[str, str]:
 
 def test_the_pages_are_listed_in_order_and_the_trace_page_is_reached_by_links_only() -> None:
     assert [(page.title, page.order) for page in listed()] == [
-        ("Overview", 1), ("Traces", 2), ("Sessions", 3), ("SQL", 4), ("Trace", None),
+        ("Overview", 1), ("Traces", 2), ("Sessions", 3), ("Policy", 4), ("SQL", 5), ("Trace", None),
     ]  # fmt: skip
 
 
@@ -77,6 +78,14 @@ def test_a_range_that_nobody_offers_is_the_default(page: Page, url: str) -> None
 def test_a_custom_range_is_read_from_the_address(page: Page, url: str) -> None:
     query = {"range": "Custom", "from": "2001-01-01T00:00", "to": "2001-01-02T00:00"}
     assert "Nothing came in this time range" in _said(page(url, **query))
+
+
+def test_the_overview_counts_what_rules_decided(page: Page, url: str) -> None:
+    table = page(url).dataframe[1].value
+    assert table[table["Rule"] == "team rpm"].to_dict("records") == [
+        {"Stage": "limits", "Rule": "team rpm", "Outcome": "queued", "Mode": "enforce", "Times": 1, "Waited": "250 ms"}
+    ]
+    assert len(page(url, user="alan").dataframe) == 1  # no rule decided anything there
 
 
 def test_a_breakdown_row_leads_to_its_traces(page: Page, url: str) -> None:
@@ -190,6 +199,25 @@ def test_the_first_error_is_where_it_began(page: Page, url: str, seeds: Seeds) -
     assert r"gen\_ai\.client\.operation\.exception" in said
 
 
+def test_decisions_and_attempts_of_a_span_are_tables(page: Page, url: str, seeds: Seeds) -> None:
+    at = page(url, "trace", trace_id=seeds.failed, span_id=seeds.ids["failed"])
+    decided, tried = (table.value.to_dict("records") for table in at.dataframe[:2])
+    assert decided[0] == {
+        "Stage": "limits", "Rule": "team rpm", "Outcome": "queued", "Mode": "enforce", "Waited": "250 ms",
+        "Scope": "user=grace", "Reason": "requests_per_minute 60 of 60", "Reserved": "1,200", "Settled": "0",
+    }  # fmt: skip
+    assert (decided[1]["Rule"], decided[1]["Waited"]) == (HOSTILE, fmt.NOTHING)
+    assert [(one["Attempt"], one["Status"], one["Waited"], one["Duration"]) for one in tried] == [
+        ("1", "429", fmt.NOTHING, "200 ms"), ("2", "429", "400 ms", "300 ms"),
+    ]  # fmt: skip
+    assert "Endpoint" not in tried[0]
+
+
+def test_what_a_cache_saved_is_said(page: Page, url: str, seeds: Seeds) -> None:
+    said = _said(page(url, "trace", trace_id=seeds.uncaptured)).replace("\\", "")
+    assert "Answered by a cache: saved $0.0021 and 1.50 s" in said
+
+
 def test_search_in_a_trace_says_how_many_match(page: Page, url: str, seeds: Seeds) -> None:
     at = page(url, "trace", trace_id=seeds.agent)
     at.text_input(key="find").set_value("gpt-5-mini").run()
@@ -273,7 +301,7 @@ def test_sql_that_writes_is_refused_with_the_reason(page: Page, url: str) -> Non
     assert not at.dataframe
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("sql", "trace")])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ("policy", "sql", "trace")])
 def test_a_collector_without_calls_shows_what_to_send(page: Page, empty_collector: Collector, name: str) -> None:
     said = _said(page(empty_collector.url, name))
     assert f'otelllm.instrument(endpoint="{empty_collector.url}"' in said

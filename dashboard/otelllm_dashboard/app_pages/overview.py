@@ -9,7 +9,7 @@ import streamlit as st
 
 from otelllm_dashboard import address, filters, source
 from otelllm_dashboard import format as fmt
-from otelllm_dashboard.charts import series, tables
+from otelllm_dashboard.charts import enforcement, series, tables
 from otelllm_dashboard.client import Aggregate
 from otelllm_dashboard.empty import explained, no_traces
 
@@ -34,6 +34,7 @@ def draw() -> None:
     _sums(totals[0], before[0] if before and before[0]["calls"] else None)
     _charts(chosen)
     _breakdown(chosen)
+    _decisions(chosen)
 
 
 def _sums(now: Aggregate, before: Aggregate | None) -> None:
@@ -125,6 +126,15 @@ def _table(rows: Sequence[Aggregate], by: str) -> None:
     if not cells or int(cells[0][0]) >= len(rows):
         return
     _open(rows[int(cells[0][0])]["key"], by)
+
+
+def _decisions(chosen: filters.Chosen) -> None:
+    with explained():
+        if rows := source.decisions(chosen.query):
+            st.subheader("What the policy did", anchor=False)
+            st.dataframe(
+                enforcement.summed(rows), hide_index=True, key="decisions", alt="Decisions by rule and outcome"
+            )
 
 
 def _open(key: str | None, by: str) -> None:

@@ -12,7 +12,7 @@ from otelllm_dashboard.empty import explained
 
 TITLE = "SQL"
 ICON = ":material/database:"
-ORDER = 4
+ORDER = 5
 
 _MOST_ROWS = 10_000
 

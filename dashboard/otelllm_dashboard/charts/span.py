@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from otelllm_dashboard import format as fmt
-from otelllm_dashboard.charts import conversation, facts
+from otelllm_dashboard.charts import conversation, enforcement, facts
 from otelllm_dashboard.charts.palette import CALLS
 from otelllm_dashboard.client import Json, SpanDetail
 from otelllm_dashboard.empty import no_content
@@ -23,12 +23,17 @@ _RAW_SHOWN = 200_000  # characters: the browser's JSON view takes seconds over m
 def draw(span: SpanDetail, *, link: str) -> None:
     """The span's head and its tabs."""
     _head(span, link)
-    names = ["Conversation" if span["operation"] in _TALKS else "Content", "Attributes"]
+    names = ["Conversation" if span["operation"] in _TALKS else "Content"]
+    has_policy = any((enforcement.decisions(span), enforcement.attempts(span), enforcement.saved(span)))
+    names += ["Policy", "Attributes"] if has_policy else ["Attributes"]
     names += [f"Events {len(span['events'])}" if span["events"] else "Events"]
     names += [f"Links {len(span['links'])}" if span["links"] else "Links", "Resource", "Raw"]
-    content, attributes, events, links, resource, raw = st.tabs(names)
+    content, *policy, attributes, events, links, resource, raw = st.tabs(names)
     with content:
         _content(span)
+    for tab in policy:
+        with tab:
+            enforcement.draw(span)
     with attributes:
         _table("Attributes", span["attributes"], key="attributes")
     with events:
@@ -71,6 +76,8 @@ def _badges(span: SpanDetail) -> list[tuple[str, str, Colour]]:
         found.append((f"{fmt.count(span['reasoning_tokens'])} reasoning", ":material/psychology:", "gray"))
     if span["cost_usd"] is None and span["cost_status"]:
         found.append((f"no price: {span['cost_status'].replace('_', ' ')}", ":material/money_off:", "orange"))
+    if told := enforcement.saved(span):
+        found.append((told, ":material/savings:", "green"))
     found += [(reason, ":material/flag:", "gray") for reason in span["finish_reasons"]]
     for name, icon in (
         ("user_id", ":material/person:"),

@@ -13,7 +13,7 @@ from .text_search import TextSearch, search_everything
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["list_facets", "list_spans", "list_traces"]
+__all__ = ["list_decisions", "list_facets", "list_spans", "list_traces"]
 
 
 def list_traces(own: duckdb.DuckDBPyConnection, spans: SpanFilter, page: Page) -> list[Record]:
@@ -40,6 +40,13 @@ def list_facets(own: duckdb.DuckDBPyConnection, field: str, spans: SpanFilter, l
     condition = span_condition(spans)
     query = with_condition("read/facets", condition).replace("/*key*/ null", KEYS[field])
     return records(own, query, condition.values | {"limit": limit})
+
+
+def list_decisions(own: duckdb.DuckDBPyConnection, spans: SpanFilter, limit: int) -> list[Record]:
+    """How often each rule decided what, the commonest first."""
+    search_everything(own, spans)
+    condition = span_condition(spans)
+    return records(own, with_condition("read/decisions", condition), condition.values | {"limit": limit})
 
 
 def _page(own: duckdb.DuckDBPyConnection, name: str, condition: Condition, page: Page) -> list[Record]:

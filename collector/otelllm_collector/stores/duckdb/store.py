@@ -29,7 +29,7 @@ from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap
 from .expiry import Expiry, checkpoint, used_bytes
 from .exporting import read_batches, read_table
 from .hours import HourSums, list_sums
-from .lists import list_facets, list_spans, list_traces
+from .lists import list_decisions, list_facets, list_spans, list_traces
 from .project import own_parts, with_resources
 from .records import records
 from .repricing import reprice
@@ -300,8 +300,8 @@ class DuckDBStore:
 
     def decisions(self, spans: SpanFilter, limit: int) -> list[Record]:
         """How often each rule decided what."""
-        condition = span_condition(self._wanted(spans))
-        return self._ask(with_condition("read/decisions", condition), condition.values | {"limit": limit})
+        with self._cursor() as own:
+            return list_decisions(own, with_resources(own, spans), limit)
 
     def metric_names(self, spans: SpanFilter) -> list[Record]:
         """What metrics there are."""
