@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .enforce.cache.exact import ExactCache, pool_of
 from .enforce.counting import Counting
 from .enforce.course import Learned
 from .enforce.kill_switch import KillSwitch
+from .enforce.limits import Limit
 from .enforce.measuring import measure
 from .enforce.outputs import Outputs
 from .enforce.planning import Planning, Steer
@@ -78,7 +80,7 @@ class Enforcement:
 
     def _admission(self, policy: Policy) -> Admission | None:
         counting: tuple[Counting, ...] = (*policy.limits, *policy.budgets)
-        rules = [rule for rule in counting if rule.mode != "off"]
+        rules = [self._seeing(rule) for rule in counting if rule.mode != "off"]
         if not rules:
             return None
         if self._queue is None or self._queue.rules != policy.queue:
@@ -89,6 +91,12 @@ class Enforcement:
         return Admission(
             rules, state=state, queue=self._queue, sizes=self._sizes, fail=policy.state.fail, clock=self._clock
         )
+
+    def _seeing(self, rule: Counting) -> Counting:
+        """`rule`; where it counts by key, pools of keys learn what it sees."""
+        if isinstance(rule, Limit) and rule.by.text == "key" and rule.mode == "enforce":
+            return replace(rule, saw=self._learned.levels.saw)
+        return rule
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all that calls used is written to the counters, within `timeout_s` for each place."""

@@ -12,7 +12,8 @@ from ..stages import Asked
 from .breaker import Breakers
 from .call_trees import CallTrees
 from .fallbacks import Fallback
-from .keys import Pool, Remaining, Shelves
+from .key_levels import KeyLevels
+from .keys import Pool, Shelves
 from .storms import Storms
 
 __all__ = ["Course", "Learned"]
@@ -21,7 +22,7 @@ __all__ = ["Course", "Learned"]
 class Learned:
     """What is known of keys, targets and failed requests: kept when the policy changes."""
 
-    __slots__ = ("breakers", "chance", "clock", "remaining", "shelves", "storms", "trees")
+    __slots__ = ("breakers", "chance", "clock", "levels", "shelves", "storms", "trees")
 
     def __init__(self, clock: Callable[[], float] = monotonic, chance: Callable[[], float] = random) -> None:
         self.clock, self.chance = clock, chance
@@ -29,8 +30,8 @@ class Learned:
         self.breakers = Breakers(clock)
         self.storms = Storms(clock)
         self.trees = CallTrees(clock)
-        self.remaining: Remaining = lambda _hash: None
-        """What the limits say of a key; put here by who counts them."""
+        self.levels = KeyLevels(clock)
+        """What the limits say of a key."""
 
 
 @dataclass(slots=True)

@@ -68,6 +68,8 @@ class Limit:
     fail: Fail = ""
     leaves: Callable[[Call], bool] = lambda _: False
     """Whether a call's priority is one that keeps out of the way of others."""
+    saw: Callable[[str, Sequence[Claim], Sequence[float]], None] | None = None
+    """Told what is used of the buckets of a key out of a pool, where the rule counts by key."""
     stage: str = "limits"
     counts_tokens: bool = field(init=False)
     """Whether it needs to know how large a call is."""
@@ -128,6 +130,9 @@ class Limit:
 
     def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:
         """See `Counting`: a limit has no steps."""
+        if self.saw is not None and target.key is not None:
+            caps = self._buckets_of(target.key.hash)
+            self.saw(target.key.hash, [Claim(cap.bucket, 0.0) for cap in caps], used)
         return None
 
     def shadowed(self, call: Call, target: Target, used: Sequence[float]) -> None:

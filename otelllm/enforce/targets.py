@@ -44,7 +44,7 @@ class Targets:
     def _pool(self, rule: str, names: Iterable[str], cooldown_s: float) -> Pool:
         learned = self._learned
         shelves = learned.shelves.of(names, rule)
-        return Pool(shelves, cooldown_s=cooldown_s, clock=learned.clock, remaining=learned.remaining)
+        return Pool(shelves, cooldown_s=cooldown_s, clock=learned.clock, remaining=learned.levels.remaining)
 
     @property
     def are_chosen(self) -> bool:
