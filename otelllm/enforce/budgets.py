@@ -24,7 +24,7 @@ from .scopes import Scope
 from .sizes import Unbounded
 from .stream_caps import StreamCap, watch
 from .values import Keys, RuleMode, Wrong
-from .windows import Window
+from .windows import Period, Window
 
 __all__ = ["Budget", "Step", "read"]
 
@@ -35,6 +35,7 @@ KEYS = (
     "estimate", "fail",
 )  # fmt: skip
 WARNED_KEPT = 4096
+SCOPES_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,14 @@ class Budget:
     when_full: WhenFull = "reject"
     route: str = ""
     max_wait_s: float = 0.0
+    capacity: float = field(init=False)
+    """From where on calls are refused, in the rule's unit; infinite where it never refuses."""
     _warned: dict[str, None] = field(default_factory=dict)
+    _open: tuple[Period | None, dict[str, Bucket]] = field(default_factory=lambda: (None, {}))
+    """The window that is open, and its buckets by scope; one value, for another thread may begin the next."""
 
-    @property
-    def capacity(self) -> float:
-        """From where on calls are refused, in the rule's unit; infinite where it never refuses."""
-        return min((step.share * self.cap for step in self.steps if step.does == "block"), default=math.inf)
+    def __post_init__(self) -> None:
+        self.capacity = min((step.share * self.cap for step in self.steps if step.does == "block"), default=math.inf)
 
     def applies(self, call: Call, target: Target) -> bool:
         """See `Counting`."""
@@ -108,8 +111,16 @@ class Budget:
 
     def _bucket(self, value: str) -> Bucket:
         period = self.window.period()
-        key = "|".join(("budget", self.name, self.by.text, value, self.unit, self.window.text, period.label))
-        return Bucket(key, "sum", self.capacity, window_s=self.window.width_s, ends_at=period.ends_at)
+        open_at, buckets = self._open
+        if period is not open_at or len(buckets) >= SCOPES_KEPT:
+            buckets = {}
+            self._open = period, buckets
+        if (found := buckets.get(value)) is None:
+            key = "|".join(("budget", self.name, self.by.text, value, self.unit, self.window.text, period.label))
+            found = buckets[value] = Bucket(
+                key, "sum", self.capacity, window_s=self.window.width_s, ends_at=period.ends_at
+            )
+        return found
 
     def _worst(self, call: Call, target: Target, tokens_in: float, tokens_out: float) -> _Worst:
         if self.unit == "tokens":

@@ -28,6 +28,9 @@ class Period:
     ends_at: float
 
 
+ROLLING = Period("", 0.0, float("inf"))
+
+
 @dataclass(slots=True)
 class Window:
     """How a budget's time is counted. `now` gives seconds since the epoch."""
@@ -43,7 +46,7 @@ class Window:
     def period(self) -> Period:
         """The window that is open now; worked out when the last one ends, so no job has to open one."""
         if self.width_s:
-            return Period("", 0.0, float("inf"))
+            return ROLLING
         now = self.now()
         if not self._current.begins_at <= now < self._current.ends_at:
             self._current = self._at(now)
