@@ -7,6 +7,7 @@ ask the same server, which is a third process.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,12 @@ class Beside(NamedTuple):
 class _Process:
     def __init__(self, python: str | Path, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            [python, "-m", *arguments], cwd=HERE, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [python, "-m", *arguments],
+            cwd=HERE,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # else it fetches its prices from afar
         )
 
     def read(self) -> str:
