@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..attempt import Attempt, Target
 from ..call import Call, Decision, Usage
+from ..endings import is_cancellation
 from ..errors import BudgetExceeded
 from ..pricing import cost_of
 from ..state.spec import Bucket, Claim, Refused
@@ -191,7 +192,12 @@ class Budget:
         watch(call, StreamCap(self, worst.sent, worst.per_token, self.capacity - before, over))
 
     def spent(self, call: Call, attempt: Attempt, claims: Sequence[Claim]) -> list[float]:
-        """See `Counting`: what the provider billed; a stream that was left is charged what had come of it."""
+        """See `Counting`: what the provider billed; a stream that was left is charged what had come of it, a whole call
+        that was called off its prompt, which the provider has read.
+        """
+        if call.reading.usage is None and call.error is not None and is_cancellation(call.error):
+            called_off: _Worst = call.notes[self.name]
+            return [called_off.sent]
         if self.unit == "usd":
             return [call.cost.usd or 0.0 if call.cost is not None else 0.0]
         usage = call.reading.usage

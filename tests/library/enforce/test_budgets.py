@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,13 @@ def test_a_call_is_settled_on_what_it_came_to():
     assert budget(usd=1.0).spent(done, attempt, ()) == [0.25]
     assert budget(tokens=100).spent(done, attempt, ()) == [14]
     assert budget(tokens=100).spent(call(), attempt, ()) == [0]
+
+
+def test_a_whole_call_that_was_called_off_is_charged_its_prompt():
+    rule, left = budget(usd=1.0), call()
+    claimed(rule, left)
+    left.error = asyncio.CancelledError()
+    assert rule.spent(left, Attempt(1, AS_ASKED, 0), ()) == [pytest.approx(0.0025)]
 
 
 def test_steps_come_at_their_shares_by_what_was_used_before_this_call():
