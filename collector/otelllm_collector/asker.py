@@ -12,7 +12,7 @@ from .stores.spec import Store
 
 __all__ = ["Asker"]
 
-WITHIN_S, ALL_WITHIN_S = 1.0, 10.0
+WITHIN_S, ALL_WITHIN_S = 5.0, 10.0
 """So long a question waits for what was acknowledged before it."""
 
 P = ParamSpec("P")

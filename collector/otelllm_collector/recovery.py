@@ -74,6 +74,7 @@ def recover(journal: Journal, commits: Commits, stored: int) -> int:
         with suppress(Busy, TooLong):
             if (room := commits.room()) is not None:
                 room.result(_PATIENCE_S)
+    commits.catch_up(_PATIENCE_S)  # the first question is to find it
     return bodies
 
 

@@ -84,9 +84,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     return open_page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium."""
+    """Headless Chromium; for a file, no longer: Playwright keeps an event loop running in this thread."""
     if not Path(CHROMIUM).exists():
         assert not os.environ.get("CI"), f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM"
         pytest.skip(f"no Chromium at {CHROMIUM!r}; install it or set CHROMIUM")
