@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["has_keys", "hide", "hide_keys", "holds_keys", "may_hold_secrets", "redact_known"]
+__all__ = ["forget_keys", "has_keys", "hide", "hide_keys", "holds_keys", "may_hold_secrets", "redact_known"]
 
 
 class Shape(NamedTuple):
@@ -98,6 +98,11 @@ _keys: dict[str, str] = {}
 def hide(key: str, name: str) -> None:
     """From now on `key` is in nothing that we write: providers' error texts repeat it."""
     _keys[key] = f"[key {name}]"
+
+
+def forget_keys() -> None:
+    """Nothing is written any more."""
+    _keys.clear()
 
 
 def has_keys() -> bool:

@@ -10,7 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import blobs, completion_hook, config, emit, estimate, frameworks, pricing, processes, providers, runs, tool_gate
+from . import (
+    blobs,
+    completion_hook,
+    config,
+    emit,
+    estimate,
+    frameworks,
+    pricing,
+    processes,
+    providers,
+    redaction,
+    runs,
+    tool_gate,
+)
 from .blobs import Blobs
 from .calls import Calls
 from .capture import Capture
@@ -188,6 +201,7 @@ def uninstrument() -> None:
             store.flush(EXIT_SECONDS)
         blobs.use(None)
         estimate.forget()
+        redaction.forget_keys()
         processes.on_exit(None)
 
 
