@@ -97,8 +97,13 @@ _WORDS: tuple[tuple[re.Pattern[str], FailureKind], ...] = (
 def _code(error: BaseException) -> str:
     body = getattr(error, "body", None)
     inner = field(body, "error") or body
-    found = (getattr(error, "code", None), getattr(error, "type", None), field(inner, "code"), field(inner, "type"))
+    found = (_named(error), getattr(error, "type", None), field(inner, "code"), field(inner, "type"))
     return " ".join(str(word) for word in found if isinstance(word, str))
+
+
+def _named(error: BaseException) -> object:
+    """The error's own code; a websocket's is none of HTTP's, and asking for it is deprecated."""
+    return None if type(error).__name__.startswith("ConnectionClosed") else getattr(error, "code", None)
 
 
 def _status(error: BaseException) -> int | None:
@@ -107,7 +112,7 @@ def _status(error: BaseException) -> int | None:
         getattr(error, "status_code", None),
         getattr(response, "status_code", None),
         field(field(response, "ResponseMetadata"), "HTTPStatusCode"),  # botocore's
-        getattr(error, "code", None),
+        _named(error),
     ):
         if isinstance(found, int) and not isinstance(found, bool) and 100 <= found < 600:
             return found
