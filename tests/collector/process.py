@@ -44,7 +44,7 @@ class Collector:
 
     def sql(self, query: str) -> list[list[Any]]:
         """The rows of a query, which must be answered."""
-        answer = self.client.post("/api/sql", json={"sql": query})
+        answer = self.client.post("/api/sql", json={"sql": query, "limit": 100_000})
         assert answer.status_code == 200, answer.text
         return answer.json()["rows"]
 
