@@ -129,6 +129,14 @@ def test_a_light_span_has_every_field_of_the_contract(filled: Collector) -> None
     assert set(MORE.split()) <= set(full)
 
 
+def test_aggregates_go_by_a_text_too(filled: Collector) -> None:
+    calls = {
+        q: sum(row["calls"] for row in filled.get("/api/aggregates", by="service", q=q)["rows"]) for q in ("zqxj", "")
+    }
+    assert calls["zqxj"] == 0
+    assert calls[""] > 0
+
+
 def test_aggregates_sum_model_calls_by_key(filled: Collector) -> None:
     rows = filled.get("/api/aggregates", by="model")["rows"]
     assert [(row["key"], row["calls"]) for row in rows] == [("claude", 1), ("gpt-5", 1), ("gpt-5-1001", 1)]

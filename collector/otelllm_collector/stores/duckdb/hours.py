@@ -18,6 +18,7 @@ from .changed_hours import HOUR_NS
 from .conditions import BUCKETS, KEYS, span_condition, with_condition
 from .records import records
 from .text_index import Moment
+from .text_search import search_everything
 
 if TYPE_CHECKING:
     import duckdb
@@ -144,6 +145,7 @@ def list_sums(
         bucket == "hour" and by != "user" if percentiles else bucket != "minute"
     )
     if not is_kept or replace(spans, start=None, end=None) != SpanFilter():
+        search_everything(own, spans)
         return _directly(own, by, bucket, spans, limit, percentiles=percentiles)
     own.execute("begin transaction read only")  # hours and spans have to be of one moment
     try:
