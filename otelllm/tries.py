@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns as now
 from typing import Any
@@ -34,10 +34,16 @@ class Tries:
         """The answer of the first target that gives one, or of a cache; raises the last target's own error."""
         call, stages = self._call, self._stages
         call.keeps_text = stages.recover is not None
-        self._plan = deque((AS_ASKED,)) if stages.plan is None else stages.plan(call, self._asked)
+        self._plan = deque((AS_ASKED,))
+        beside: Sequence[Target] = ()
+        if stages.plan is not None:
+            with safely("planning a call's attempts"):
+                self._plan = stages.plan(call, self._asked)
         if stages.beside is not None:
-            for target in stages.beside(call):
-                yield Send(target=target, is_beside=True)
+            with safely("choosing shadow calls"):
+                beside = stages.beside(call)
+        for target in beside:
+            yield Send(target=target, is_beside=True)
         return (yield from self._on(0.0))
 
     def again(self, error: Exception) -> Steps[Any]:

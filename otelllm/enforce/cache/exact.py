@@ -10,7 +10,7 @@ from ... import semconv
 from ...attempt import Target
 from ...call import CacheOutcome, Call, Decision
 from ...recorded import Recorded, Revived, unpacked
-from ...safely import safely
+from ...safely import safely, swallow
 from ...stages import Asked
 from ...steps import Steps
 from .answers import does_more
@@ -43,6 +43,14 @@ class ExactCache:
 
     def __call__(self, call: Call, asked: Asked, target: Target) -> Steps[Revived | None]:
         """The stored answer; where there is none, the call's own is recorded, and others that ask the same wait."""
+        try:
+            return (yield from self._answer(call, asked, target))
+        except Exception as error:  # a fault of ours costs the app an answer from the cache, and nothing else
+            if not swallow("asking the cache", error):
+                raise
+            return None
+
+    def _answer(self, call: Call, asked: Asked, target: Target) -> Steps[Revived | None]:
         rule = self.rule
         if call.operation not in _OPERATIONS or call.scope.cache is False or not rule.match.applies(call):
             return None

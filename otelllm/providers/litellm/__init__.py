@@ -97,6 +97,12 @@ class _LiteLLM(Stainless):
     def api_key(self, instance: Any) -> str | None:
         return None
 
+    def identity(self, instance: Any) -> str | None:
+        """It has no client to be told apart by: keys come by argument, module and environment, of a hundred providers.
+        Its own cache, where one is set, still answers.
+        """
+        return None
+
     def receive(self, result: Any) -> Received:
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             return Received("generator", result, None, streamed=True)
