@@ -34,16 +34,13 @@ class Tries:
         """The answer of the first target that gives one, or of a cache; raises the last target's own error."""
         call, stages = self._call, self._stages
         call.keeps_text = stages.recover is not None
-        self._plan = deque((AS_ASKED,))
-        beside: Sequence[Target] = ()
-        if stages.plan is not None:
-            with safely("planning a call's attempts"):
-                self._plan = stages.plan(call, self._asked)
+        self._plan = deque((AS_ASKED,)) if stages.plan is None else stages.plan(call, self._asked)
         if stages.beside is not None:
-            with safely("choosing shadow calls"):
+            beside: Sequence[Target] = ()
+            with safely("choosing what is asked beside a call"):
                 beside = stages.beside(call)
-        for target in beside:
-            yield Send(target=target, is_beside=True)
+            for target in beside:
+                yield Send(target=target, is_beside=True)
         return (yield from self._on(0.0))
 
     def again(self, error: Exception) -> Steps[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .. import semconv
 from ..call import Call, Decision, Request
 from ..errors import BadConfig, KillSwitchOn
+from ..safely import safely
 from ..scope import current
 from ..steps import Steps
 from . import values
@@ -113,5 +114,7 @@ class KillSwitch:
 
     def __call__(self, call: Call) -> Steps[str | None]:
         """As a stage of the flow."""
-        return self.decide(call)
+        with safely("asking the kill switch"):
+            return self.decide(call)
+        return None
         yield  # type: ignore[unreachable]  # a stage is a generator; this one never waits

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..attempt import AS_ASKED, Target
 from ..call import Call
+from ..safely import safely
 from ..stages import Asked
 
 __all__ = ["Expand", "Planning", "Steer"]
@@ -15,7 +16,8 @@ Steer = Callable[[Call, Target], Target]
 """Changes where the first attempt goes, and says so on the call: routing, then output limits."""
 
 Expand = Callable[[Call, Asked, deque[Target]], deque[Target]]
-"""Adds targets, or says more precisely where each goes: keys, endpoints, fallbacks."""
+"""Adds targets, or says more precisely where each goes: keys, endpoints, fallbacks. Raises the provider's own error
+where the call tree may not ask any more; its own faults it swallows."""
 
 
 class Planning:
@@ -27,10 +29,11 @@ class Planning:
         self._steer, self._expand = tuple(steer), tuple(expand)
 
     def __call__(self, call: Call, asked: Asked) -> deque[Target]:
-        """The targets to try, in order."""
+        """The targets to try, in order. Raises what `Expand` raises; a part that breaks steers nothing."""
         target = AS_ASKED
         for steer in self._steer:
-            target = steer(call, target)
+            with safely("steering a call"):
+                target = steer(call, target)
         plan = deque((target,))
         for expand in self._expand:
             plan = expand(call, asked, plan)

@@ -46,17 +46,21 @@ class Recovery:
         """The first target with its place and key, and the fallbacks behind it; raises the provider's own error where
         this call tree has no attempt left.
         """
-        course = Course(asked)
-        if self._rules.mode == "enforce" and (spent := self._learned.trees.spent(asked)) is not None:
-            course.used = spent.attempts
-            if spent.attempts >= self._rules.max_attempts:
-                self._tell(call, "exhausted", f"this call tree has made {spent.attempts} attempts of it")
-                raise twin_of(spent.error)
-        call.course = course
-        call.on_end.append(self._ended)
-        planned = self._targets.plan(call, course, plan.popleft())
-        self._learned.storms.request(_place(call, planned[0]))
-        return planned
+        course, error = Course(asked), None
+        with safely("planning attempts"):
+            if self._rules.mode == "enforce" and (spent := self._learned.trees.spent(asked)) is not None:
+                course.used = spent.attempts
+                if spent.attempts >= self._rules.max_attempts:
+                    self._tell(call, "exhausted", f"this call tree has made {spent.attempts} attempts of it")
+                    error = twin_of(spent.error)
+            if error is None:
+                call.course = course
+                call.on_end.append(self._ended)
+                plan = self._targets.plan(call, course, plan[0])
+                self._learned.storms.request(_place(call, plan[0]))
+        if error is not None:
+            raise error
+        return plan
 
     def __call__(self, call: Call, asked: Asked, attempt: Attempt, plan: deque[Target]) -> float | None:
         """Seconds to wait before the next attempt, whose target is the first of `plan` then; None: the app gets the

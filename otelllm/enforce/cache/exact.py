@@ -97,17 +97,16 @@ class ExactCache:
             if not has_landed or flight.leaves_alone:
                 self._record(call, asked, key, tags, found, None)
                 return None
-        if seen != flights.landings:  # between our look and our boarding: what landed may have been just this
-            try:
+        try:
+            if seen != flights.landings:  # between our look and our boarding: what landed may have been just this
                 found = yield from self._kept.look_up(key, tags)
-                revived = self._revived(call, asked, found)
-            except BaseException:
-                flights.land(key, is_async, flight, alone=False)
-                raise
-            if revived is not None:
-                flights.land(key, is_async, flight, alone=False)
-                return revived
-        self._record(call, asked, key, tags, found, flight)
+                if (revived := self._revived(call, asked, found)) is not None:
+                    flights.land(key, is_async, flight, alone=False)
+                    return revived
+            self._record(call, asked, key, tags, found, flight)
+        except BaseException:
+            flights.land(key, is_async, flight, alone=False)
+            raise
         return None
 
     def _key(self, call: Call, asked: Asked, target: Target) -> bytes:
