@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 # The floors of ARCHITECTURE.md. A folder stands for all its files, which may also import one another downward.
 FLOORS: dict[str, dict[str, int]] = {
     "otelllm": {
-        "attempt": 0, "errors": 0, "folders": 0, "gates": 0, "semconv": 0, "version": 0,
+        "attempt": 0, "errors": 0, "folders": 0, "forks": 0, "gates": 0, "semconv": 0, "version": 0,
         "call": 1, "recorded": 1, "model_records": 1, "config": 1, "fields": 1, "safely": 1, "steps": 1, "json_tree": 1,
         "redaction": 1,
         "price_source": 1, "price_table": 1, "supported": 1, "toml_lines": 1, "blobs": 1, "neighbours": 1,

@@ -8,8 +8,8 @@ rolling sum is a table: number of the slice of its window -> what was used in it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from .spec import Bucket, Claim, Refused
 
@@ -19,7 +19,7 @@ SLICES = 60
 """Of a rolling window. One that is partly out of it still counts in full: the window is up to a sixtieth wider."""
 
 Level = float | dict[int, float]
-Fitted = tuple[Level, float]
+Fitted = tuple[dict[str, Level], list[float]]
 
 
 class Now(NamedTuple):
@@ -46,30 +46,38 @@ def used(bucket: Bucket, level: Level | None, now: Now) -> float:
     return level
 
 
-def fit(claim: Claim, level: Level | None, now: Now, *, anyway: bool = False) -> Fitted | None:
-    """The level after `claim` and what is used then; None where it does not fit (`anyway` always does).
+def fit(
+    claims: Sequence[Claim], level_of: Callable[[str], Level | None], monotonic: float, wall: float, *,
+    anyway: bool = False,
+) -> Fitted | None:  # fmt: skip
+    """The levels after `claims`, by key, and what is used of each bucket then; None where one does not fit (`anyway`
+    all do).
 
-    On the path of every call: 0.6 µs.
+    On the path of every call: 0.5 µs for one rate, 0.25 for each more. So it is one function with no object of its own.
     """
-    bucket, amount, leaves, _ = claim
-    _, kind, capacity, per_s, window_s, _ = bucket
-    after: Level
-    if kind == "rate":
-        monotonic = now[0]
-        after = (monotonic if level is None or level < monotonic else level) + amount / per_s  # type: ignore[operator]
-        used_after = (after - monotonic) * per_s
-        # Rates are kept in seconds: a hundredth of a token may be lost in going there and back.
-        slack = capacity * 1e-6 if capacity < 10_000 else 0.01
-    elif window_s:
-        after = _add(bucket, level, amount, now)
-        used_after = used(bucket, after, now)
-        slack = 1e-9
-    else:
-        after = used_after = (level or 0.0) + amount  # type: ignore[operator]
-        slack = 1e-9
-    if anyway or used_after <= (capacity if not leaves else _capacity(claim)) + slack:
-        return after, used_after
-    return None
+    after: dict[str, Level] = {}
+    used_after: list[float] = []
+    for claim in claims:
+        bucket, amount, leaves, _ = claim
+        key, kind, capacity, per_s, window_s, _ = bucket
+        level: Any = level_of(key)
+        if kind == "rate":
+            level = (monotonic if level is None or level < monotonic else level) + amount / per_s
+            taken = (level - monotonic) * per_s
+            # Rates are kept in seconds: a hundredth of a token may be lost in going there and back.
+            slack = capacity * 1e-6 if capacity < 10_000 else 0.01
+        elif window_s:
+            now = Now(monotonic, wall)
+            level = _add(bucket, level, amount, now)
+            taken, slack = used(bucket, level, now), 1e-9
+        else:
+            level = taken = (level or 0.0) + amount
+            slack = 1e-9
+        if taken > (_capacity(claim) if leaves else capacity) + slack and not anyway:
+            return None
+        after[key] = level
+        used_after.append(taken)
+    return after, used_after
 
 
 def _capacity(claim: Claim) -> float:
@@ -100,7 +108,7 @@ def first_refused(claims: Sequence[Claim], before: Sequence[Level | None], now: 
     """Of the claims that do not fit, the one that opens last; None where all do."""
     refused: Refused | None = None
     for claim, level in zip(claims, before, strict=True):
-        if fit(claim, level, now) is not None:
+        if fit((claim,), lambda _, level=level: level, *now) is not None:  # type: ignore[misc]  # of this round
             continue
         used_ = used(claim.bucket, level, now)
         opens_in_s = _opens_in(claim, level, used_, now)

@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import count
-from os import getpid
 from typing import NamedTuple
 
+from ..forks import begins_anew
 from ..steps import Steps
 from . import levels
 from .levels import Level, Now
@@ -34,10 +34,11 @@ class Memory:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
         self._clock, self._wall = clock, wall
         self._ids = count(1)
-        self._begin()
+        self.begin()
+        begins_anew(self)
 
-    def _begin(self) -> None:
-        self._pid = getpid()
+    def begin(self) -> None:
+        """Know nothing: a forked child counts by itself."""
         self._lock = threading.Lock()
         self._jobs: Jobs = deque()
         self._levels: dict[str, Level] = {}
@@ -45,46 +46,41 @@ class Memory:
         self._sweep_at = FIRST_SWEEP
 
     def acquire(self, claims: Sequence[Claim], ttl_s: float, *, anyway: bool = False) -> Steps[Lease | Refused]:
-        """See `State`."""
-        return self._acquire(claims, ttl_s, anyway=anyway)
-        yield  # type: ignore[unreachable]  # a generator that never waits
-
-    def _acquire(self, claims: Sequence[Claim], ttl_s: float, *, anyway: bool) -> Lease | Refused:
-        if self._pid != getpid():
-            self._begin()  # a forked child counts by itself, and another thread of the parent may have held the lock
+        """See `State`. All of it stands here: a function called for each part would take a fifth of the time."""
+        outcome: Lease | Refused
         with self._lock:
-            now = Now(self._clock(), self._wall())
+            kept = self._levels
+            monotonic, wall = self._clock(), self._wall()
             if self._jobs:
-                self._work(now)
-            outcome = self._take(tuple(claims), now, ttl_s, anyway=anyway)
+                self._work(Now(monotonic, wall))
+            fitted = levels.fit(claims, kept.get, monotonic, wall, anyway=anyway)
+            if fitted is None:
+                outcome = self._refused(claims, Now(monotonic, wall))
+            else:
+                kept.update(fitted[0])
+                if len(kept) != len(self._buckets):
+                    self._learn(claims, Now(monotonic, wall))
+                outcome = Lease(next(self._ids), tuple(claims), fitted[1], wall, ttl_s)
         if self._jobs:
             self._work_if_free()
         return outcome
+        yield  # type: ignore[unreachable]  # a generator that never waits
 
-    def _take(self, claims: tuple[Claim, ...], now: Now, ttl_s: float, *, anyway: bool) -> Lease | Refused:
-        kept = self._levels
-        after: list[Level] = []
-        used: list[float] = []
+    def _refused(self, claims: Sequence[Claim], now: Now) -> Refused:
+        refused = levels.first_refused(claims, [self._levels.get(claim.bucket.key) for claim in claims], now)
+        assert refused is not None
+        return refused
+
+    def _learn(self, claims: Sequence[Claim], now: Now) -> None:
+        """There are buckets that nobody has used yet."""
         for claim in claims:
-            fitted = levels.fit(claim, kept.get(claim.bucket.key), now, anyway=anyway)
-            if fitted is None:
-                before = [kept.get(claim.bucket.key) for claim in claims]
-                refused = levels.first_refused(claims, before, now)
-                assert refused is not None
-                return refused
-            after.append(fitted[0])
-            used.append(fitted[1])
-        for claim, level in zip(claims, after, strict=True):
-            self._keep(claim.bucket, level)
-        if len(kept) > self._sweep_at:
+            self._buckets.setdefault(claim.bucket.key, claim.bucket)
+        if len(self._levels) > self._sweep_at:
             self._sweep(now)
-        return Lease(next(self._ids), claims, used, now[1], ttl_s)
 
     def _keep(self, bucket: Bucket, level: Level) -> None:
-        key = bucket.key
-        if key not in self._levels:
-            self._buckets[key] = bucket
-        self._levels[key] = level
+        self._buckets.setdefault(bucket.key, bucket)
+        self._levels[bucket.key] = level
 
     def _sweep(self, now: Now) -> None:
         for key, level in list(self._levels.items()):

@@ -166,19 +166,15 @@ class Sqlite:
         self, at: _Open, claims: tuple[Claim, ...], ttl_s: float, *, anyway: bool, healed: bool = False
     ) -> Lease | Refused:
         found = at.levels([claim.bucket.key for claim in claims])
-        after: list[tuple[Bucket, Level]] = []
-        used: list[float] = []
-        for claim in claims:
-            fitted = levels.fit(claim, found.get(claim.bucket.key), at.now, anyway=anyway)
-            if fitted is None:
-                if not healed and self._heal(at):
-                    return self._acquire(at, claims, ttl_s, anyway=anyway, healed=True)
-                refused = levels.first_refused(claims, [found.get(claim.bucket.key) for claim in claims], at.now)
-                assert refused is not None
-                return refused
-            after.append((claim.bucket, fitted[0]))
-            used.append(fitted[1])
-        at.keep(after)
+        fitted = levels.fit(claims, found.get, *at.now, anyway=anyway)
+        if fitted is None:
+            if not healed and self._heal(at):
+                return self._acquire(at, claims, ttl_s, anyway=anyway, healed=True)
+            refused = levels.first_refused(claims, [found.get(claim.bucket.key) for claim in claims], at.now)
+            assert refused is not None
+            return refused
+        after, used = fitted
+        at.keep([(claim.bucket, level) for claim, level in zip(claims, after.values(), strict=True)])
         lease = Lease(getrandbits(62), claims, used, at.now.wall, ttl_s)
         at.hold(lease)
         return lease
