@@ -13,6 +13,7 @@ time (p50, p99) where somebody is.
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import sys
 import tempfile
 import time
@@ -75,35 +76,60 @@ def bucket_rows(name: str, state: State, number: int) -> None:
     row(f"{name}: 4 buckets, settled", f"{cpu_us(lambda: take_and_settle(state), number):8.1f} us CPU")
 
 
-def racer(path: str, calls: int, pause_s: float, start, figures) -> None:
-    """One of several processes that count in one file, with a pause as long as a call of a fast model."""
+def ours(path: str) -> tuple[Callable[[], object], Callable[[], None]]:
+    """A bucket of our store; and what closes it."""
     state = Sqlite(Path(path))
     take(state, ONE)
+    return lambda: take(state, ONE), state.close
+
+
+def bare(path: str) -> tuple[Callable[[], object], Callable[[], None]]:
+    """The least that a shared bucket takes: one statement in a file that is set up as ours is."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    for pragma in ("page_size = 1024", "journal_mode = wal", "synchronous = normal", "wal_autocheckpoint = 0"):
+        connection.execute(f"pragma {pragma}")
+    connection.execute("create table if not exists buckets (key text primary key, level real) without rowid")
+    connection.execute("insert or ignore into buckets values ('requests', 0)")
+    statement = (
+        "update buckets set level = max(level, ?) + 1e-6 where key = 'requests' and level < 1e12 returning level"
+    )
+    return lambda: connection.execute(statement, (time.monotonic(),)).fetchone(), connection.close
+
+
+def racer(way: str, path: str, calls: int, pause_s: float, start, figures) -> None:
+    """One of several processes that count in one file, with a pause as long as a call of a fast model."""
+    taken, close = {"ours": ours, "bare": bare}[way](path)
     start.wait()
     took = []
     for _ in range(calls):
         begun = time.perf_counter_ns()
-        take(state, ONE)
+        taken()
         took.append((time.perf_counter_ns() - begun) / 1000)
         if pause_s:
             time.sleep(pause_s)
     figures.put(took)
-    state.close()
+    close()
 
 
-def processes_row(processes: int, pause_s: float, calls: int) -> None:
+def raced(way: str, processes: int, pause_s: float, calls: int) -> tuple[float, float]:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         start, figures = spawn.Barrier(processes), spawn.Queue()
-        arguments = (f"{folder}/counters.sqlite", calls, pause_s, start, figures)
+        arguments = (way, f"{folder}/counters.sqlite", calls, pause_s, start, figures)
         racers = [spawn.Process(target=racer, args=arguments) for _ in range(processes)]
         for one in racers:
             one.start()
         took = sorted(us for _ in racers for us in figures.get())
         for one in racers:
             one.join()
-    p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
+    return took[len(took) // 2], took[len(took) * 99 // 100]
+
+
+def processes_row(processes: int, pause_s: float, calls: int) -> None:
+    p50, p99 = raced("ours", processes, pause_s, calls)
+    floor_p50, floor_p99 = raced("bare", processes, pause_s, calls)
     row(f"SQLite: 1 bucket, {processes} processes, {pause_s * 1000:g} ms apart", f"{p50:8.1f} us p50 {p99:10.1f} p99")
+    row("    the floor: one bare UPDATE … RETURNING", f"{floor_p50:8.1f} us p50 {floor_p99:10.1f} p99")
 
 
 @contextmanager

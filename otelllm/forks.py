@@ -1,4 +1,4 @@
-"""What begins anew in a forked child: another thread of the parent may have held its lock, and what it knew is theirs."""
+"""What begins anew in a forked child: a thread of the parent may have held its lock, and what it knew is theirs."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import getrandbits, uniform
 from typing import Any, NamedTuple
@@ -40,6 +40,9 @@ WAYS_OUT = {
     sqlite3.SQLITE_CANTOPEN: "it can't be opened; see to its folder's permissions",
     sqlite3.SQLITE_FULL: "the disk is full",
 }
+
+
+Execute = Callable[..., sqlite3.Cursor]
 
 
 class _Settled(NamedTuple):
@@ -141,12 +144,16 @@ class Sqlite:
     def _in(self, door: Door, work: Callable[[_Open], Any], *, patience_s: float = 0.0) -> Any:
         """Do `work` in one transaction; the caller has the door's lock."""
         try:
-            with _transaction(door, patience_s) as connection:
-                now = Now(self._clock(), self._wall())
-                opened = _Open(connection, now)
+            execute = _begin(door, patience_s)
+            try:
+                opened = _Open(execute, Now(self._clock(), self._wall()))
                 while self._jobs:
                     self._work(opened, self._jobs.popleft())
                 result = work(opened)
+            except BaseException:
+                execute("rollback")
+                raise
+            execute("commit")
         except NotReady as error:
             raise _Busy from error
         except (sqlite3.Error, OSError) as error:
@@ -174,7 +181,12 @@ class Sqlite:
             assert refused is not None
             return refused
         after, used = fitted
-        at.keep([(claim.bucket, level) for claim, level in zip(claims, after.values(), strict=True)])
+        for claim in claims:
+            key = claim.bucket.key
+            if key in found and isinstance(level := after[key], float):
+                at.move(key, level)
+            else:
+                at.keep(claim.bucket, after[key])
         lease = Lease(getrandbits(62), claims, used, at.now.wall, ttl_s)
         at.hold(lease)
         return lease
@@ -187,7 +199,7 @@ class Sqlite:
         gone = at.take_expired()
         for bucket, back, moment in gone:
             before = at.levels([bucket.key]).get(bucket.key)
-            at.keep([(bucket, levels.give(bucket, before, back, at.now, moment))])
+            at.keep(bucket, levels.give(bucket, before, back, at.now, moment))
         return bool(gone)
 
     def _soon(self, job: _Settled | Sequence[Told]) -> None:
@@ -216,11 +228,10 @@ class Sqlite:
             for told in job:
                 before = at.levels([told.bucket.key]).get(told.bucket.key)
                 lowered = levels.lower(told.bucket, before, told.left, at.now.monotonic - told.age_s)
-                at.keep([(told.bucket, lowered)])
+                at.keep(told.bucket, lowered)
             return
         lease = job.lease
         held = at.let_go(lease)
-        shifts: list[tuple[float, float, str]] = []
         for claim, actual in zip(lease.claims, job.actual, strict=True):
             bucket = claim.bucket
             if bucket.kind == "rate" or bucket.key in held:
@@ -231,16 +242,15 @@ class Sqlite:
             if not amount:
                 continue
             if bucket.kind == "rate":
-                shifts.append((at.now.monotonic, -amount / bucket.per_s, bucket.key))
+                at.shift(bucket.key, at.now.monotonic, -amount / bucket.per_s)
             elif bucket.window_s:
                 before = at.levels([bucket.key]).get(bucket.key)
-                at.keep([(bucket, levels.give(bucket, before, amount, at.now, lease.at))])
+                at.keep(bucket, levels.give(bucket, before, amount, at.now, lease.at))
             elif amount > 0:
-                shifts.append((amount, -amount, bucket.key))  # never below nothing
+                at.shift(bucket.key, amount, -amount)  # never below nothing
             else:
                 before = at.levels([bucket.key]).get(bucket.key)
-                at.keep([(bucket, levels.give(bucket, before, amount, at.now, lease.at))])
-        at.shift(shifts)
+                at.keep(bucket, levels.give(bucket, before, amount, at.now, lease.at))
 
     def _renew(self, leases: Sequence[Lease]) -> None:
         self._at(self._patient, lambda at: at.renew(leases), patience_s=PATIENCE_S)
@@ -260,36 +270,41 @@ class Sqlite:
 class _Open:
     """The tables within one transaction."""
 
-    __slots__ = ("_execute", "_executemany", "now")
+    __slots__ = ("_execute", "now")
 
-    def __init__(self, connection: sqlite3.Connection, now: Now) -> None:
-        self._execute, self._executemany = connection.execute, connection.executemany
-        self.now = now
+    def __init__(self, execute: Execute, now: Now) -> None:
+        self._execute, self.now = execute, now
 
     def levels(self, keys: Sequence[str]) -> dict[str, Level]:
-        marks = ",".join("?" * len(keys))
-        rows = self._execute(f"select key, level from buckets where key in ({marks})", keys)  # noqa: S608  only marks
+        if len(keys) == 1:
+            rows = self._execute("select key, level from buckets where key = ?", keys)
+        else:
+            marks = ",".join("?" * len(keys))
+            rows = self._execute(f"select key, level from buckets where key in ({marks})", keys)  # noqa: S608  marks
         return {key: level if type(level) is float else _table(level) for key, level in rows}
 
-    def keep(self, after: Sequence[tuple[Bucket, Level]]) -> None:
-        self._executemany(
+    def move(self, key: str, level: float) -> None:
+        """Set the level of a bucket that is there, and ends when it did: half of what `keep` costs."""
+        self._execute("update buckets set level = ? where key = ?", (level, key))
+
+    def keep(self, bucket: Bucket, level: Level) -> None:
+        self._execute(
             "insert into buckets values (?, ?, ?, ?) on conflict do update set level = excluded.level,"
             " ends = excluded.ends",
-            [(bucket.key, bucket.kind, _text(level), levels.ends_at(bucket, level)) for bucket, level in after],
+            (bucket.key, bucket.kind, _text(level), levels.ends_at(bucket, level)),
         )
 
-    def shift(self, shifts: Sequence[tuple[float, float, str]]) -> None:
-        """Raise each level to the first number at least, then add the second. A level that is gone was idle."""
-        self._executemany("update buckets set level = max(level, ?) + ? where key = ?", shifts)
+    def shift(self, key: str, least: float, by: float) -> None:
+        """Raise a level to `least` at least, then add. A level that is gone was idle."""
+        self._execute("update buckets set level = max(level, ?) + ? where key = ?", (least, by, key))
 
     def hold(self, lease: Lease) -> None:
-        rows = [
+        for row in [
             (lease.id, bucket.key, bucket.kind, bucket.window_s, claim.amount - claim.kept, lease.at,
              self.now.monotonic + lease.ttl_s)
             for claim in lease.claims if (bucket := claim.bucket).kind != "rate"
-        ]  # fmt: skip
-        if rows:
-            self._executemany("insert into holds values (?, ?, ?, ?, ?, ?, ?)", rows)
+        ]:  # fmt: skip
+            self._execute("insert into holds values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def let_go(self, lease: Lease) -> set[str]:
         if all(claim.bucket.kind == "rate" for claim in lease.claims):
@@ -304,7 +319,8 @@ class _Open:
 
     def renew(self, leases: Sequence[Lease]) -> None:
         now = self.now.monotonic
-        self._executemany("update holds set expires = ? where lease = ?", [(now + one.ttl_s, one.id) for one in leases])
+        for one in leases:
+            self._execute("update holds set expires = ? where lease = ?", (now + one.ttl_s, one.id))
 
     def tidy(self) -> None:
         self._execute("delete from buckets where kind = 'rate' and level <= ?", (self.now.monotonic,))
@@ -325,26 +341,20 @@ def _nothing(at: _Open) -> None:
     """Only what waited is done."""
 
 
-@contextmanager
-def _transaction(door: Door, patience_s: float) -> Iterator[sqlite3.Connection]:
-    """Alone in the file: after `TRIES` without waiting, or as long as `patience_s`."""
-    connection = door.open()
-    until = time.monotonic() + patience_s
+def _begin(door: Door, patience_s: float) -> Execute:
+    """Alone in the file: after `TRIES` without waiting, or as long as `patience_s`. The caller ends it."""
+    execute = door.open().execute
+    until = 0.0
     tried = 0
     while True:
         try:
-            connection.execute("begin immediate")
-            break
+            execute("begin immediate")
+            return execute
         except sqlite3.OperationalError as error:
             tried += 1
+            until = until or time.monotonic() + patience_s
             is_over = time.monotonic() > until if patience_s else tried >= TRIES
             if is_over or error.sqlite_errorcode not in BUSY:
                 raise
             if patience_s:
                 time.sleep(uniform(*SOON_S))  # noqa: S311  no secret: so that they don't all come at once
-    try:
-        yield connection
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
