@@ -36,9 +36,13 @@ PROVIDERS_OWN = ("model", "provider", "key")
 SCOPES_KEPT = 4096
 MARGIN, MARGIN_FROM = 0.02, 50
 """Of a minute: 1.2 s. It costs no throughput, for rates fill as fast as before."""
-OFTEN = 0.75
+AHEAD, LEAST_AHEAD, MOST_AHEAD = 3, 0.05, 0.25
+"""How far a low priority takes a rate down: three of its calls, as shares of it this much at least and at most. What is
+not there when a burst comes, the burst waits for; but with less than that a bucket runs over when reservations come
+back, and what runs over nobody can use.
+"""
 AT_ONCE = 0.1
-"""How much of a rate, and of many slots, a low priority leaves for those above it."""
+"""How much of many slots a low priority leaves for those above it."""
 
 
 class _Cap(NamedTuple):
@@ -47,8 +51,7 @@ class _Cap(NamedTuple):
     name: str
     bucket: Bucket
     margin: float
-    """What a call leaves of it; likewise one of low priority."""
-    left: float
+    """What a call leaves of it; one of low priority leaves more."""
 
 
 @dataclass(slots=True)
@@ -96,9 +99,11 @@ class Limit:
         if self.counts_tokens:
             tokens = size.at_most() if self.estimate == "strict" else size.likely()
         is_low = self.leaves(call)
+        amounts = [self._amount(cap, tokens) for cap in caps]
         return [
-            Claim(cap.bucket, self._amount(cap, tokens), cap.left if is_low else cap.margin) for cap in caps
-        ]  # fmt: skip
+            Claim(cap.bucket, amount, _left(cap.bucket, amount) if is_low else cap.margin)
+            for cap, amount in zip(caps, amounts, strict=True)
+        ]
 
     def _margin(self, bucket: Bucket) -> float:
         """What is left of a rate that a provider counts too: its own begins to fill later, by the way of a request."""
@@ -123,9 +128,7 @@ class Limit:
                 (name, _bucket(f"{self.name}|{self.by.text}|{value}|{name}", name, cap))
                 for name, cap in self.caps.items()
             ]
-            found = self._buckets[value] = tuple(
-                _Cap(name, bucket, self._margin(bucket), _left(bucket)) for name, bucket in buckets
-            )
+            found = self._buckets[value] = tuple(_Cap(name, bucket, self._margin(bucket)) for name, bucket in buckets)
         return found
 
     def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:
@@ -207,9 +210,10 @@ def _bucket(key: str, name: str, cap: float) -> Bucket:
     return Bucket(key, "rate", cap, per_s=cap / 60)
 
 
-def _left(bucket: Bucket) -> float:
+def _left(bucket: Bucket, amount: float) -> float:
+    """What a call of low priority leaves of a bucket for those above it."""
     if bucket.kind == "rate":
-        return bucket.capacity * OFTEN
+        return bucket.capacity - min(max(AHEAD * amount, LEAST_AHEAD * bucket.capacity), MOST_AHEAD * bucket.capacity)
     return bucket.capacity * AT_ONCE if bucket.kind == "slots" and bucket.capacity >= 10 else 0.0
 
 

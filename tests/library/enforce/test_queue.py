@@ -105,6 +105,63 @@ def test_interactive_calls_wait_no_longer_for_batch_that_saturates(load):
     assert used["batch"] >= 0.05 * sum(used.values())
 
 
+def bursts(*, batch: bool, size: int, every_s: float) -> App:
+    """Interactive calls that come all at once; what answers take is known by then. Nobody is refused: a comparison of
+    waits would be one of those who are left.
+    """
+    app = world(max_wait="10m")
+    chance = random.Random(4)
+
+    def come(at: float) -> None:
+        answer = min(int(chance.expovariate(1 / 200)) + 1, 1000)
+        app.world.start(at, app.life("interactive", chance.randrange(200, 2000), answer, None, answer / 80))
+
+    for number in range(40):
+        come(number * 1.5)
+    for burst in range(int(1080 / every_s)):
+        for _ in range(size):
+            come(120 + burst * every_s + chance.random() / 2)
+    if batch:
+        calls(app, "batch", load=2.0, minutes=20, seed=5)
+    app.world.run(1200)
+    return app
+
+
+def waits_of_bursts(size: int, every_s: float) -> tuple[float, float, App]:
+    """p95 on an idle system, and beside batch that saturates."""
+    idle, busy = (bursts(batch=batch, size=size, every_s=every_s) for batch in (False, True))
+    assert not [one for app in (idle, busy) for one in app.seen if one.priority == "interactive" and one.refused]
+    idle_s, busy_s = (
+        p95([one for one in app.seen if one.priority == "interactive" and one.came >= 120]) for app in (idle, busy)
+    )
+    return idle_s, busy_s, busy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "every_s"), [(10, 60), (20, 60), (30, 90), (40, 120), (60, 240)])
+def test_a_burst_that_the_bucket_has_room_for_waits_no_longer_for_batch_that_saturates(size, every_s):
+    """Than the same burst does on an idle system; and nothing of the limit stays unused for it. 60 such answers are
+    what the full bucket holds.
+    """
+    idle_s, busy_s, busy = waits_of_bursts(size, every_s)
+    assert busy_s <= 1.2 * idle_s
+    assert busy.provider.refused == 0
+    assert busy.provider.output.taken >= 0.98 * OUTPUT * 20
+    used = {of: sum(one.tokens for one in busy.seen if one.priority == of) for of in ("interactive", "batch")}
+    assert used["batch"] >= 0.05 * sum(used.values())
+
+
+@pytest.mark.slow
+def test_a_burst_beyond_the_bucket_waits_longer_by_what_batch_keeps_and_no_more():
+    """It waits for refilling, on an idle system too; beside batch also for what three of its calls had taken when it
+    came (0.15 of the bucket), and then for batch's least share of what comes back (1/19 of the rest). No order of
+    waiting can do away with these: 1.2 times an idle system's wait is beyond reach here.
+    """
+    idle_s, busy_s, _ = waits_of_bursts(80, 240)
+    assert idle_s > 20
+    assert busy_s <= (idle_s + 0.15 * 60) * 20 / 19
+
+
 @pytest.mark.slow
 def test_batch_keeps_its_share_where_interactive_calls_saturate():
     app = world()
