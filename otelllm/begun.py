@@ -154,7 +154,8 @@ class Begun:
         provider = self._asked.provider
         if not getattr(provider, "answers", ()):
             return context
-        if getattr(provider, "answers_if_asked", False) and not self.call.on_headers:
+        is_asked = self.call.on_headers or self.call.tape is not None
+        if getattr(provider, "answers_if_asked", False) and not is_asked:
             return context
         return set_value(ASKED_BY, self.call, context)
 

@@ -10,7 +10,7 @@ import orjson
 
 __all__ = ["Recorded", "Revived", "packed", "unpacked"]
 
-FORM = b"otelllm1"
+FORM = b"otelllm2"
 """How a record begins. Bump it when an older reader would misread a newer one: what it can't read is no hit."""
 
 
@@ -28,8 +28,6 @@ class Recorded:
     cuts: tuple[int, ...] = ()
     """Where the pieces of a stream ended, as they came."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
-    """What the SDK sets on a whole answer beside its fields: ids out of the headers."""
     usd: float | None = None
     """What it cost; None where that is not known."""
     seconds: float = 0.0
@@ -57,7 +55,7 @@ class Revived(NamedTuple):
 def packed(recorded: Recorded) -> bytes:
     """Its bytes: a line of JSON, and the body. Never a pickle: others may write to where it is kept."""
     it = recorded
-    head = [it.kind, it.type, it.cuts, dict(it.headers), dict(it.attributes), it.usd, it.seconds, it.at, it.span]
+    head = [it.kind, it.type, it.cuts, dict(it.headers), it.usd, it.seconds, it.at, it.span]
     return b"%b%b\n%b" % (FORM, orjson.dumps(head), it.body)
 
 
@@ -67,7 +65,7 @@ def unpacked(record: bytes) -> Recorded | None:
     if not newline or not head.startswith(FORM):
         return None
     try:
-        kind, type_, cuts, headers, attributes, usd, seconds, at, span = orjson.loads(head[len(FORM) :])
-        return Recorded(kind, body, type_, tuple(cuts), headers, attributes, usd, seconds, at, span)
+        kind, type_, cuts, headers, usd, seconds, at, span = orjson.loads(head[len(FORM) :])
+        return Recorded(kind, body, type_, tuple(cuts), headers, usd, seconds, at, span)
     except (ValueError, TypeError):
         return None

@@ -178,7 +178,7 @@ class Provider(Protocol):
     gives it to nobody else: its headers are read. May be left out.
     """
     answers_if_asked: bool
-    """They are read only for who wants a call's headers (`Call.on_headers`). May be left out."""
+    """They are noted only for who wants a call's headers (`Call.on_headers`) or bytes (`Call.tape`). May be left out."""
     steers: tuple[str, ...]
     """What `aim` can change besides: "base_url", "key". May be left out: nothing then."""
     below: tuple[str, ...]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
+from inspect import isawaitable
 from operator import is_
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -15,7 +16,7 @@ import orjson
 
 from .canned import canned
 from .http_clients import http_library
-from .model_records import dumped, is_model, loaded, reader_of
+from .model_records import Readers
 from .recorded import Recorded, Revived
 from .spec import Received, Surface
 
@@ -43,6 +44,7 @@ class _Kind(NamedTuple):
 
 _kinds: dict[tuple[Any, Surface], _Kind] = {}
 """Of (resource's class, surface): as seen in this process. One not seen yet is made in the SDK's own, slower way."""
+_readers = Readers()
 _known: WeakKeyDictionary[Any, tuple[tuple[Any, ...], list[Any], str | None]] = WeakKeyDictionary()
 _requests: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
@@ -53,9 +55,8 @@ class Replaying:
     records_streams = True
     package: str
     request_ids: tuple[str, ...]
-    own_ids: Mapping[str, str] = {}
-    parsed: Mapping[str, Any] = {}
-    """Class of a parsed answer -> what the SDK put into it that did not come over the wire (pydantic's `exclude`)."""
+    own_ids: tuple[str, ...] = ()
+    """Headers that this SDK sets on an answer, beside the id of its request."""
 
     def identity(self, instance: Any) -> str | None:
         """Of the client's attributes, all but a few, and of what its HTTP client sends along. Asked anew only where one
@@ -71,7 +72,7 @@ class Replaying:
         return found
 
     def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:
-        """Of a raw view the provider's bytes; of an object its JSON, where the same object can be made of that."""
+        """The provider's bytes. Of these the SDK makes the same again, by its own method."""
         if received.kind == "raw" and received.streamed:
             return Recorded("stream", b"", headers=self._kept(received.response.headers))
         if received.kind == "stream":
@@ -84,42 +85,22 @@ class Replaying:
                 made_as = getattr(stream, "__orig_class__", type(stream))
                 _kinds[type(instance), surface] = _Kind(made_as, stream._cast_to)
             return Recorded("stream", b"", headers=self._kept(response.headers))
-        if received.kind != "whole":
+        response = received.response
+        if received.kind != "whole" or response is None or not isinstance(response.__dict__.get("_content"), bytes):
             return None
-        if received.response is not None:
-            return Recorded("whole", received.response.content, headers=self._kept(received.response.headers))
-        body = received.body
-        if not is_model(body):
-            return None
-        said = {name: value for name, value in vars(body).items() if name[0] == "_" and isinstance(value, str | None)}
-        headers = {"content-type": "application/json"}
-        headers |= {header: value for name, header in self.ids().items() if (value := said.get(name))}
-        name = type(body).__name__.partition("[")[0]
-        if name in self.parsed:
-            return Recorded("whole", dumped(body, self.parsed[name]), headers=headers, attributes=said)
-        content = dumped(body)
-        reader = reader_of(body, content, self.package)
-        if not reader and not _is_made_again(instance._client, body, content):
-            return None
-        return Recorded("whole", content, reader, headers=headers, attributes=said)
+        return Recorded("whole", response.content, headers=self._kept(response.headers))
 
     def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Of a response's headers those that say what it is; limits and dates are of its own day."""
-        names = ("content-type", *self.request_ids, *self.ids().values())
+        names = ("content-type", *self.request_ids, *self.own_ids)
         return {name: headers[name] for name in names if name in headers}
 
-    def ids(self) -> dict[str, str]:
-        """What the SDK sets on an answer -> the header that it takes it from."""
-        return {"_request_id": self.request_ids[0], **self.own_ids}
-
     def revive(self, instance: Any, surface: Surface, kwargs: Mapping[str, Any], recorded: Recorded) -> Revived | None:
-        """Made at once where its class is known; else by the SDK's own method, over a copy of the resource."""
+        """Made at once where it is known how; else by the SDK's own method, over a copy of the resource."""
         client = instance._client
-        if recorded.kind == "whole" and recorded.type:
-            made = loaded(recorded.type, recorded.body, self.package)
-            if made is not None:
-                vars(made).update(recorded.attributes)
-                return Revived(made)
+        is_object = recorded.kind == "whole" and not _is_view(kwargs)
+        if is_object and (made := _readers.made(recorded, self.package)) is not None:
+            return Revived(made)
         http: Any = type(client._client)
         library = http_library(http)
         kind = _kinds.get((type(instance), surface))
@@ -128,20 +109,12 @@ class Replaying:
             if request is None:
                 request = _requests[client] = library.Request("POST", str(client._base_url))
             return Revived(kind.stream(cast_to=kind.chunk, response=canned(library, recorded, request), client=client))
-        return Revived(instance=_offline(instance, client, library, recorded, self.package))
+        learns = is_object and not _readers.knows(recorded)
+        return Revived(instance=_offline(instance, client, library, recorded, self.package, learns=learns))
 
 
 def _is_view(kwargs: Mapping[str, Any]) -> bool:
     return "X-Stainless-Raw-Response" in (kwargs.get("extra_headers") or ())
-
-
-def _is_made_again(client: Any, body: Any, content: bytes) -> bool:
-    """Whether the SDK's own lenient way makes an equal object of `content`."""
-    try:
-        again = client._process_response_data(data=orjson.loads(content), cast_to=type(body), response=None)
-        return bool(again == body) and dumped(again) == content
-    except Exception:
-        return False
 
 
 def _identity(client: Any, resources: str) -> str | None:
@@ -169,24 +142,34 @@ def _identity(client: Any, resources: str) -> str | None:
         return None
 
 
-def _offline(instance: Any, client: Any, library: Any, recorded: Recorded, package: str) -> Any:
+def _offline(instance: Any, client: Any, library: Any, recorded: Recorded, package: str, *, learns: bool) -> Any:
     """A copy of a resource whose one way out, `_post`, leads to the recorded answer: the SDK does the rest itself."""
 
     def post(path: str, *, cast_to: Any, body: Any = None, options: Any = None, **more: Any) -> Any:
         options = dict(options or {})
         headers = {name: value for name, value in (options.get("headers") or {}).items() if isinstance(value, str)}
         request = library.Request("POST", f"{str(client._base_url).rstrip('/')}/{path.lstrip('/')}", headers=headers)
-        return client._process_response(
+        made = client._process_response(
             cast_to=cast_to,
             options=_final_options(package).construct(method="post", url=path, json_data=body, **options),
             response=canned(library, recorded, request),
             stream=more.get("stream") or False,
             stream_cls=more.get("stream_cls"),
         )
+        return seen(made) if not isawaitable(made) else _awaited(made, seen)
+
+    def seen(made: Any) -> Any:
+        if learns:
+            _readers.learn(recorded, made, package)
+        return made
 
     twin = copy(instance)
     twin._post = post
     return twin
+
+
+async def _awaited(made: Awaitable[Any], seen: Callable[[Any], Any]) -> Any:
+    return seen(await made)
 
 
 @lru_cache(maxsize=16)

@@ -128,13 +128,14 @@ def _read_failure(call: Call, asked: Asked, attempt: Attempt, error: BaseExcepti
     call.reading.error_type = call.reading.request_id = None
 
 
-def read_headers(call: Call, asked: Asked, response: Any) -> None:
-    """What the headers of the answer say: of `response`, or of the one that was noted on the call."""
+def read_headers(call: Call, asked: Asked, response: Any) -> Any:
+    """What the headers of the answer say: of `response`, or of the one that was noted on the call; gives that one."""
     noted, call.response = call.response, None  # kept any longer, it would tie a stream into a cycle
     if (response := response if response is not None else noted) is not None:
         with safely("reading headers"):
             asked.provider.read_headers(call.reading, response.headers)
             _tell(call, response.headers)
+    return response
 
 
 def _tell(call: Call, headers: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ from otelllm.policy import from_mapping
 from otelllm.stages import Stages
 
 from .answers import ANSWER, asked
+from .costless import Costless
 
 __all__ = ["CAPS", "WHOLE", "Row", "rows"]
 
@@ -54,20 +55,6 @@ class Row(NamedTuple):
     added_p50: float
     added_p99: float
     """Between the 99th percentiles."""
-
-
-class _Costless:
-    """In the place of the SDK's method: the SDK itself, or once there is a ready answer, that."""
-
-    def __init__(self) -> None:
-        owner: Any = openai.resources.chat.completions.Completions
-        original = owner.create
-        self.ready: Any = None
-
-        def create(resource: Any, **kwargs: Any) -> Any:
-            return original(resource, **kwargs) if self.ready is None else self.ready
-
-        owner.create = create
 
 
 class _Dropped(SpanProcessor):
@@ -104,7 +91,7 @@ def _measure(ways: dict[str, tuple[Stages, Callable[[], Any]]], rounds: int) -> 
 
 def rows(rounds: int) -> Iterator[Row]:
     """One for each way; the first is instrumentation alone."""
-    costless = _Costless()
+    costless = Costless()
     _instrument()
     client = openai.OpenAI(
         api_key="sk-1",
@@ -113,7 +100,7 @@ def rows(rounds: int) -> Iterator[Row]:
     create = client.chat.completions.create
     number = count()
     with otelllm.context(user="u-1", feature="bench"):
-        costless.ready = create(**asked(next(number)))
+        costless.prepare(client, **asked(next(number)))
 
         def anew() -> None:
             create(**asked(next(number)))
@@ -142,6 +129,7 @@ def rows(rounds: int) -> Iterator[Row]:
         found = {name: _told(values) for name, values in _measure(ways, rounds).items()}
     enforcement.close()
     client.close()
+    costless.remove()
     alone = found["instrumentation alone"]
     for name, (middle, late) in found.items():
         yield Row(name, middle, late, middle - alone[0], late - alone[1])

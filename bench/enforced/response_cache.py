@@ -31,6 +31,8 @@ import otelllm
 from otelllm import setup
 from otelllm.stages import Stages
 
+from .costless import Costless
+
 MODEL = "gpt-4o-mini"
 ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1", "object": "chat.completion", "created": 1764000000, "model": f"{MODEL}-2024-07-18",
@@ -73,21 +75,6 @@ def _answer(request: httpx2.Request) -> httpx2.Response:
 
 class _Drop(SpanProcessor):
     """Nobody looks at the spans."""
-
-
-class Costless:
-    """In the place of the SDK's method: the SDK itself, or once it is told so, a ready answer."""
-
-    def __init__(self) -> None:
-        self.owner: Any = openai.resources.chat.completions.Completions
-        self.original = self.owner.create
-        self.ready: Any = None
-        costless = self
-
-        def create(resource: Any, **kwargs: Any) -> Any:
-            return costless.original(resource, **kwargs) if costless.ready is None else costless.ready
-
-        self.owner.create = create
 
 
 def _instrument(policy: dict[str, Any]) -> None:
@@ -137,7 +124,7 @@ def _rows(where: str, costless: Costless, rounds: int) -> Iterator[tuple[str, fl
     client = openai.OpenAI(api_key="sk-1", http_client=httpx2.Client(transport=httpx2.MockTransport(_answer)))
     create = client.chat.completions.create
     list(create(**_arguments(same=True, stream=True)))
-    costless.ready = create(**_arguments(same=True))
+    costless.prepare(client, **_arguments(same=True))
     unfit = costless.ready.model_copy(deep=True)
     unfit.choices[0].finish_reason = "length"
 
@@ -197,4 +184,4 @@ def cache(rounds: int = 120) -> None:
         for where in ("memory", f"sqlite:{Path(folder) / 'cache.db'}"):
             for name, middle, late, added in _rows(where, costless, rounds):
                 print(f"| {name} | {middle:.1f} | {late:.1f} | {added} |", flush=True)
-    costless.owner.create = costless.original
+    costless.remove()

@@ -36,12 +36,6 @@ def _batches(module: str) -> Iterator[Method]:
         yield from pair(module, f"Batches.{name}", BATCHES)
 
 
-IDS = {"_workspace_id": "anthropic-workspace-id"}
-# What the SDK itself puts into a parsed answer.
-_PARSED_BLOCKS = {"content": {"__all__": {"parsed_output"}}}
-PARSED = {"ParsedMessage": _PARSED_BLOCKS, "ParsedBetaMessage": _PARSED_BLOCKS}
-
-
 class _Anthropic(Stainless):
     name = "anthropic"
     package = "anthropic"
@@ -56,8 +50,7 @@ class _Anthropic(Stainless):
     )
     answers = responses_of("anthropic")
     parse_hooks = ("anthropic._response:BaseAPIResponse._parse",)
-    parsed = PARSED
-    own_ids = IDS
+    own_ids = ("anthropic-workspace-id",)
     request_ids = ("request-id", "x-request-id", "x-amzn-requestid", "apim-request-id")
     own_spans = ("anthropic._base_client:start_api_call_span",)
 

@@ -33,17 +33,6 @@ _OPTIONS = "stream_options"
 _BETA = "openai.resources.beta.responses.responses"
 
 
-# Class of a parsed answer -> what the SDK put into it.
-PARSED = {
-    "ParsedChatCompletion": {
-        "choices": {
-            "__all__": {"message": {"parsed": True, "tool_calls": {"__all__": {"function": {"parsed_arguments"}}}}}
-        }
-    },
-    "ParsedResponse": {"output": {"__all__": {"content": {"__all__": {"parsed"}}, "parsed_arguments": True}}},
-}
-
-
 @lru_cache(maxsize=64)
 def _owner(client: Any) -> str:
     """What the client's class says about whose service it is, where its base URL is a gateway's."""
@@ -98,7 +87,6 @@ class _OpenAI(Stainless):
         "openai._response:BaseAPIResponse._parse",
     )
     below = ("openai:OpenAI.request", "openai:AsyncOpenAI.request")
-    parsed = PARSED
     request_ids = ("x-request-id", "apim-request-id", "x-ms-request-id", "request-id")
 
     def endpoint(self, instance: Any) -> Endpoint:

@@ -66,7 +66,7 @@ PARTS = [
     f"{IN}.cache.flights:Flights.board",
     f"{IN}.cache.tape:Tape.received",
     f"{IN}.cache.tape:Tape._keep",
-    "otelllm.state.memory:Memory._acquire",
+    "otelllm.state.memory:Memory.acquire",
     "otelllm.state.memory:Memory.settle",
     "otelllm.providers.openai:_OpenAI.identity",
     "otelllm.providers.openai:_OpenAI.record",
