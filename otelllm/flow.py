@@ -95,10 +95,10 @@ def _receive(call: Call, asked: Asked, end: End, received: Received, again: Agai
 
 def _note(call: Call, asked: Asked, received: Received) -> None:
     """What is told of an answer before it is read."""
-    response = read_headers(call, asked, received.response)
+    response, headers = read_headers(call, asked, received.response)
     if call.tape is not None:
         with safely("recording an answer"):
-            call.tape.received(received if response is received.response else received._replace(response=response))
+            call.tape.received(received._replace(response=response, headers=headers))
 
 
 def _renew(relay: Relay, asked: Asked, tap: Any, again: Again) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import semconv
 from .attributes import metric_attributes
+from .tallies import Tallies, Told
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -21,6 +22,14 @@ _SPENT = (semconv.OPERATION, semconv.PROVIDER, semconv.REQUEST_MODEL)
 _MCP_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
+_COUNTERS = {
+    semconv.METRIC_COST: ("USD", "Cost of GenAI operations."),
+    semconv.METRIC_ATTEMPTS: ("{attempt}", "Requests let go to a provider, by how they ended."),
+    semconv.METRIC_CACHE_LOOKUPS: ("{call}", "Calls that a response cache was asked for."),
+    semconv.METRIC_DECISIONS: ("{decision}", "What rules of the policy decided on calls."),
+}
+_tallies = Tallies()
+
 REMEMBERED = 1024
 
 
@@ -30,7 +39,7 @@ class _Sets(NamedTuple):
     shared: dict[str, Value]
     input: dict[str, Value]
     output: dict[str, Value]
-    spent: dict[str, Value]
+    spent: Told
 
 
 class Instruments:
@@ -67,16 +76,8 @@ class Instruments:
             for name, side in ((semconv.METRIC_MCP_CLIENT_DURATION, "sender"),
                                (semconv.METRIC_MCP_SERVER_DURATION, "receiver"))
         }  # fmt: skip
-        self._cost = meter.create_counter(semconv.METRIC_COST, unit="USD", description="Cost of GenAI operations.")
-        self._attempts = meter.create_counter(
-            semconv.METRIC_ATTEMPTS, unit="{attempt}", description="Requests let go to a provider, by how they ended."
-        )
-        self._lookups = meter.create_counter(
-            semconv.METRIC_CACHE_LOOKUPS, unit="{call}", description="Calls that a response cache was asked for."
-        )
-        self._decisions = meter.create_counter(
-            semconv.METRIC_DECISIONS, unit="{decision}", description="What rules of the policy decided on calls."
-        )
+        for name, (unit, description) in _COUNTERS.items():
+            _tallies.export(meter, name, unit, description)
         self._known: dict[tuple[object, ...], _Sets] = {}
 
     def record(self, call: Call, error_type: str | None) -> None:
@@ -96,26 +97,27 @@ class Instruments:
             if usage.output is not None:
                 self._tokens.record(usage.output, of_output)
         if call.cost is not None and call.cost.usd:
-            self._cost.add(call.cost.usd, spent)
+            _tallies.add(semconv.METRIC_COST, call.cost.usd, spent)
         if call.decisions or call.attempts or call.cache is not None:
             self._record_rules(call)
 
     def _record_rules(self, call: Call) -> None:
         """What the policy did: by rule, never by whom it counted (cardinality)."""
-        for decision in call.decisions:
-            told = {name: getattr(decision, name) for name in ("stage", "rule", "mode", "outcome")}
-            self._decisions.add(1, told)
-        if call.cache is not None:
-            self._lookups.add(1, {semconv.CACHE_KIND: call.cache.kind, "outcome": call.cache.outcome})
-        of_provider = {semconv.PROVIDER: call.provider}
+        for it in call.decisions:
+            told = ("stage", it.stage), ("rule", it.rule), ("mode", it.mode), ("outcome", it.outcome)
+            _tallies.add(semconv.METRIC_DECISIONS, 1, told)
+        if (cache := call.cache) is not None:
+            _tallies.add(
+                semconv.METRIC_CACHE_LOOKUPS, 1, ((semconv.CACHE_KIND, cache.kind), ("outcome", cache.outcome))
+            )
         for attempt in call.attempts:
             outcome = "ok" if attempt.failure is None else attempt.failure.kind
-            self._attempts.add(1, {**of_provider, "outcome": outcome})
+            _tallies.add(semconv.METRIC_ATTEMPTS, 1, ((semconv.PROVIDER, call.provider), ("outcome", outcome)))
 
     def record_cost(self, call: Call, error_type: str | None) -> None:
         """What a call cost: all that we count of one whose span, and whose other metrics, are somebody else's."""
         if call.cost is not None and call.cost.usd:
-            self._cost.add(call.cost.usd, self._sets(call, error_type).spent)
+            _tallies.add(semconv.METRIC_COST, call.cost.usd, self._sets(call, error_type).spent)
 
     def _sets(self, call: Call, error_type: str | None) -> _Sets:
         request, model, feature = call.request.model, call.reading.model, call.scope.feature
@@ -129,7 +131,7 @@ class Instruments:
             if feature:
                 spent[semconv.FEATURE] = feature
             of_input, of_output = {**shared, semconv.TOKEN_TYPE: "input"}, {**shared, semconv.TOKEN_TYPE: "output"}
-            found = self._known[key] = _Sets(shared, of_input, of_output, spent)
+            found = self._known[key] = _Sets(shared, of_input, of_output, tuple(spent.items()))
         return found
 
     def record_step(self, operation: str, seconds: float, attributes: dict[str, Value]) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-__all__ = ["Recorded", "Revived", "packed", "unpacked"]
+__all__ = ["NO_HEADERS", "Recorded", "Revived", "packed", "unpacked"]
 
 FORM = b"otelllm2"
 """How a record begins. Bump it when an older reader would misread a newer one: what it can't read is no hit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Recorded(NamedTuple):
     """Immutable, so that nothing which the app does to one answer reaches the next."""
 
     kind: Literal["whole", "stream"]
@@ -27,7 +29,7 @@ class Recorded:
     """
     cuts: tuple[int, ...] = ()
     """Where the pieces of a stream ended, as they came."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = NO_HEADERS
     usd: float | None = None
     """What it cost; None where that is not known."""
     seconds: float = 0.0

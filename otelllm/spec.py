@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from .attempt import Failure, Target
 from .call import Reading, Request
-from .recorded import Recorded, Revived
+from .recorded import NO_HEADERS, Recorded, Revived
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -93,6 +93,8 @@ class Received(NamedTuple):
     """Lets the relay see the stream, where a swap of its one inner iterator and a hook on its response's close can't:
     it tells the relay of every chunk (`keep`), how a read ended (`stop`), and of a close (`end`).
     """
+    headers: Mapping[str, str] = NO_HEADERS
+    """Of the response; only for who records it."""
 
 
 class Selected(NamedTuple):
@@ -178,7 +180,7 @@ class Provider(Protocol):
     gives it to nobody else: its headers are read. May be left out.
     """
     answers_if_asked: bool
-    """They are noted only for who wants a call's headers (`Call.on_headers`) or bytes (`Call.tape`). May be left out."""
+    """They are noted for who wants a call's headers (`Call.on_headers`) or bytes (`Call.tape`). May be left out."""
     steers: tuple[str, ...]
     """What `aim` can change besides: "base_url", "key". May be left out: nothing then."""
     below: tuple[str, ...]

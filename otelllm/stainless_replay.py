@@ -74,7 +74,7 @@ class Replaying:
     def record(self, instance: Any, surface: Surface, received: Received) -> Recorded | None:
         """The provider's bytes. Of these the SDK makes the same again, by its own method."""
         if received.kind == "raw" and received.streamed:
-            return Recorded("stream", b"", headers=self._kept(received.response.headers))
+            return Recorded("stream", b"", headers=self._kept(received.headers))
         if received.kind == "stream":
             stream, response = received.body, received.response
             options = getattr(stream, "_options", None)
@@ -84,11 +84,11 @@ class Replaying:
             if is_plain and hasattr(stream, "_cast_to"):
                 made_as = getattr(stream, "__orig_class__", type(stream))
                 _kinds[type(instance), surface] = _Kind(made_as, stream._cast_to)
-            return Recorded("stream", b"", headers=self._kept(response.headers))
+            return Recorded("stream", b"", headers=self._kept(received.headers))
         response = received.response
         if received.kind != "whole" or response is None or not isinstance(response.__dict__.get("_content"), bytes):
             return None
-        return Recorded("whole", response.content, headers=self._kept(response.headers))
+        return Recorded("whole", response.content, headers=self._kept(received.headers))
 
     def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Of a response's headers those that say what it is; limits and dates are of its own day."""

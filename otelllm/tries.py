@@ -14,6 +14,7 @@ from .call import Call
 from .errors import Blocked
 from .failures import failure_of, headers_of
 from .hosts import endpoint_of
+from .http_clients import headers_in
 from .safely import safely
 from .stages import Admit, Asked, Stages
 from .steps import Send, Steps, Wait
@@ -128,14 +129,16 @@ def _read_failure(call: Call, asked: Asked, attempt: Attempt, error: BaseExcepti
     call.reading.error_type = call.reading.request_id = None
 
 
-def read_headers(call: Call, asked: Asked, response: Any) -> Any:
-    """What the headers of the answer say: of `response`, or of the one that was noted on the call; gives that one."""
+def read_headers(call: Call, asked: Asked, response: Any) -> tuple[Any, Mapping[str, str]]:
+    """What the headers of the answer say: of `response`, or of the one that was noted on the call. Gives both."""
     noted, call.response = call.response, None  # kept any longer, it would tie a stream into a cycle
+    headers: Mapping[str, str] = {}
     if (response := response if response is not None else noted) is not None:
         with safely("reading headers"):
-            asked.provider.read_headers(call.reading, response.headers)
-            _tell(call, response.headers)
-    return response
+            headers = headers_in(response)
+            asked.provider.read_headers(call.reading, headers)
+            _tell(call, headers)
+    return response, headers
 
 
 def _tell(call: Call, headers: Mapping[str, str]) -> None:

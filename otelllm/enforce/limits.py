@@ -52,6 +52,8 @@ class _Cap(NamedTuple):
     bucket: Bucket
     margin: float
     """What a call leaves of it; one of low priority leaves more."""
+    most: float
+    """The most that a call asks of it: what is only guessed never makes one impossible."""
 
 
 @dataclass(slots=True)
@@ -87,10 +89,7 @@ class Limit:
 
     def scope(self, call: Call, target: Target) -> str:
         """See `Counting`."""
-        value = self.by.value(call, target)
-        if not value or (":" in self.by.text and not self.by.text.startswith("tag:")):
-            return self.by.text
-        return f"{self.by.text}={value.replace(chr(0), ', ')}"
+        return self.by.shown(self.by.value(call, target) or "")
 
     def claims(self, call: Call, target: Target, size: Sized) -> list[Claim]:
         """See `Counting`."""
@@ -98,26 +97,27 @@ class Limit:
         tokens = NO_TOKENS
         if self.counts_tokens:
             tokens = size.at_most() if self.estimate == "strict" else size.likely()
-        is_low = self.leaves(call)
-        amounts = [self._amount(cap, tokens) for cap in caps]
-        return [
-            Claim(cap.bucket, amount, _left(cap.bucket, amount) if is_low else cap.margin)
-            for cap, amount in zip(caps, amounts, strict=True)
-        ]
+        input_, output = tokens
+        amounts = {
+            "requests_per_minute": 1.0,
+            "input_tokens_per_minute": input_,
+            "output_tokens_per_minute": output,
+            "tokens_per_day": input_ + output,
+            "concurrent": 1.0,
+        }
+        if self.leaves(call):
+            asked = ((bucket, min(amounts[name], most)) for name, bucket, _, most in caps)
+            return [Claim(bucket, amount, _left(bucket, amount)) for bucket, amount in asked]
+        return [Claim(bucket, min(amounts[name], most), margin) for name, bucket, margin, most in caps]
 
     def _margin(self, bucket: Bucket) -> float:
         """What is left of a rate that a provider counts too: its own begins to fill later, by the way of a request."""
         is_shared = self.follows_headers and bucket.kind == "rate" and bucket.capacity >= MARGIN_FROM
         return bucket.capacity * MARGIN if is_shared else 0.0
 
-    def _amount(self, cap: _Cap, tokens: Size) -> float:
-        name = cap.name
-        if name == "input_tokens_per_minute":
-            return tokens.input
-        if name == "output_tokens_per_minute":
-            # What is only guessed never makes a call impossible.
-            return tokens.output if self.estimate == "strict" else min(tokens.output, cap.bucket.capacity)
-        return tokens.input + tokens.output if name == "tokens_per_day" else 1.0
+    def _most(self, name: str, bucket: Bucket) -> float:
+        is_guessed = name == "output_tokens_per_minute" and self.estimate == "normal"
+        return bucket.capacity if is_guessed else math.inf
 
     def _buckets_of(self, value: str) -> tuple[_Cap, ...]:
         found = self._buckets.get(value)
@@ -128,7 +128,9 @@ class Limit:
                 (name, _bucket(f"{self.name}|{self.by.text}|{value}|{name}", name, cap))
                 for name, cap in self.caps.items()
             ]
-            found = self._buckets[value] = tuple(_Cap(name, bucket, self._margin(bucket)) for name, bucket in buckets)
+            found = self._buckets[value] = tuple(
+                _Cap(name, bucket, self._margin(bucket), self._most(name, bucket)) for name, bucket in buckets
+            )
         return found
 
     def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:

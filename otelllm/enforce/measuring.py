@@ -30,6 +30,7 @@ OBJECTS_AT_MOST = 1_000_000
 FILES = frozenset({"file", "input_file", "document"})
 BYTES_OF = {"image": "pictures", "video": "sounds", "audio": "sounds", "document": "files"}
 """Bedrock's blocks, told by their key."""
+SPECIAL = REFERENCES | BYTES_OF.keys() | {"cached_content", "images"}
 
 
 @dataclass(slots=True)
@@ -87,8 +88,8 @@ def measure(kwargs: Mapping[str, Any], *, bound: bool = False) -> Measured:
 
 def _see(found: Measured, kwargs: Mapping[str, Any]) -> None:
     """Tools, and what the provider adds to the prompt by itself."""
-    for name in UNSEEN:
-        if kwargs.get(name):
+    for name in UNSEEN & kwargs.keys():
+        if kwargs[name]:
             found.unseen = name
     if isinstance(kwargs.get("prompt"), Mapping):
         found.unseen = "a stored prompt"
@@ -102,9 +103,9 @@ def _see(found: Measured, kwargs: Mapping[str, Any]) -> None:
 
 def _inside(thing: Any) -> Mapping[str, Any] | None:
     """The fields of a mapping, or of an object that the SDK would send as one."""
-    if isinstance(thing, Mapping):
-        return thing
     kind = type(thing)
+    if kind is dict or isinstance(thing, Mapping):
+        return thing  # type: ignore[no-any-return]  # a dict is one
     return members(thing) if hasattr(kind, "__pydantic_fields__") or hasattr(kind, "__dataclass_fields__") else None
 
 
@@ -136,19 +137,27 @@ def _open(found: Measured, thing: Mapping[str, Any], waiting: list[Any], *, boun
         _blob(found, thing, kind)
         return
     for name, value in thing.items():
-        if value and (name in REFERENCES or name == "cached_content"):
-            found.unseen = name
-        elif name in BYTES_OF and isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
-            _count(found, BYTES_OF[name], _length(value["source"].get("bytes")))
-            if "s3Location" in value["source"]:
-                found.unseen = "s3Location"
-        elif name == "images" and isinstance(value, list | tuple):  # ollama's
-            found.pictures += len(value)
-        else:
-            if bound:
-                found.bytes += len(name) + 4  # in a schema names are read too, with their quotes
-            found.chars += 1
-            waiting.append(value)
+        if name in SPECIAL and _is_special(found, name, value):
+            continue
+        if bound:
+            found.bytes += len(name) + 4  # in a schema names are read too, with their quotes
+        found.chars += 1
+        waiting.append(value)
+
+
+def _is_special(found: Measured, name: str, value: Any) -> bool:
+    """Whether what stands under `name` is no text, or is seen by nobody here; it is counted then."""
+    if value and (name in REFERENCES or name == "cached_content"):
+        found.unseen = name
+    elif name in BYTES_OF and isinstance(value, Mapping) and isinstance(value.get("source"), Mapping):
+        _count(found, BYTES_OF[name], _length(value["source"].get("bytes")))
+        if "s3Location" in value["source"]:
+            found.unseen = "s3Location"
+    elif name == "images" and isinstance(value, list | tuple):  # ollama's
+        found.pictures += len(value)
+    else:
+        return False
+    return True
 
 
 def _is_text(thing: Mapping[str, Any]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -100,8 +99,7 @@ class Tape:
             return False
         timing = call.timing
         span = span_id(call)
-        recorded = replace(
-            recorded,
+        recorded = recorded._replace(
             usd=call.cost.usd if call.cost is not None else None,
             seconds=((timing.ended or timing.sent) - timing.sent) / 1e9,
             at=time(),
@@ -123,7 +121,7 @@ class Tape:
         for piece in pieces:
             end += len(piece)
             cuts.append(end)
-        return replace(recorded, body=b"".join(pieces), cuts=tuple(cuts[:-1]))
+        return recorded._replace(body=b"".join(pieces), cuts=tuple(cuts[:-1]))
 
     def _land(self, *, alone: bool) -> None:
         flight, self._flight = self._flight, None
