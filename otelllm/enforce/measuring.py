@@ -70,6 +70,8 @@ def measure(kwargs: Mapping[str, Any], *, bound: bool = False) -> Measured:
             found.chars += size_of(thing)
             if bound:
                 found.bytes += len(thing) if thing.isascii() else len(thing.encode("utf-8", "surrogatepass"))
+        elif type(thing) is dict:
+            _open(found, thing, waiting, bound=bound)
         elif isinstance(thing, list | tuple):
             waiting.extend(thing)
         elif thing is None or isinstance(thing, int | float):
@@ -93,8 +95,8 @@ def _see(found: Measured, kwargs: Mapping[str, Any]) -> None:
             found.unseen = name
     if isinstance(kwargs.get("prompt"), Mapping):
         found.unseen = "a stored prompt"
-    found.tools = bool(kwargs.get("tools") or kwargs.get("functions") or kwargs.get("toolConfig"))
     tools = kwargs.get("tools")
+    found.tools = bool(tools or kwargs.get("functions") or kwargs.get("toolConfig"))
     for tool in tools if isinstance(tools, list | tuple) else ():
         kind = tool.get("type") if isinstance(tool, Mapping) else getattr(tool, "type", None)
         if isinstance(kind, str) and kind not in OWN_TOOLS:
@@ -103,9 +105,9 @@ def _see(found: Measured, kwargs: Mapping[str, Any]) -> None:
 
 def _inside(thing: Any) -> Mapping[str, Any] | None:
     """The fields of a mapping, or of an object that the SDK would send as one."""
+    if isinstance(thing, Mapping):
+        return thing
     kind = type(thing)
-    if kind is dict or isinstance(thing, Mapping):
-        return thing  # type: ignore[no-any-return]  # a dict is one
     return members(thing) if hasattr(kind, "__pydantic_fields__") or hasattr(kind, "__dataclass_fields__") else None
 
 
