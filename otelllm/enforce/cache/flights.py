@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
@@ -25,18 +24,22 @@ LOOK_S = 0.25
 """How often it is looked whether the one that asks is still at it."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Flight:
     """One call that asks for all."""
 
     __slots__ = ("is_idle", "landed", "leaves_alone", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[Callable[[], None]] = deque()
+        self.waiting: list[Callable[[], None]] = []
         """Wakes whoever waits, first come first woken."""
         self.landed = False
         self.leaves_alone = False
         """It has landed with an answer that can't be given to others: each of them asks by itself."""
-        self.is_idle: Callable[[], bool] = lambda: False
+        self.is_idle: Callable[[], bool] = _never
         """Whether the app has stopped reading the stream that it was given: others must not wait for that."""
 
 
@@ -70,7 +73,7 @@ class Flights:
                 del self._flights[key, asynchronous]
             flight.landed, flight.leaves_alone = True, alone
             self.landings += 1
-            woken, flight.waiting = list(flight.waiting), deque()
+            woken, flight.waiting = flight.waiting, []
         for wake in woken:
             wake()
 

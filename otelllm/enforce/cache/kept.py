@@ -45,9 +45,9 @@ class Kept:
 
     def look_up(self, key: bytes, tags: Sequence[str]) -> Steps[Found]:
         """What is kept, or about to be. Raises Away."""
-        look = partial(self.store.look_up, key, tags)
         if not self.store.blocks:
-            return look()
+            return self.store.look_up(key, tags)
+        look = partial(self.store.look_up, key, tags)
         pending = self._pending.get(key)  # first: it may be written, and no longer pending, while we look
         found: Found = yield Io(look, partial(_in_thread, look))
         if found.record is None and pending is not None and pending[1] == found.marks:
@@ -56,10 +56,10 @@ class Kept:
 
     def put(self, key: bytes, record: bytes, found: Found, tags: Sequence[str], *, ttl_s: float, span: str) -> None:
         """Keep it, now or soon: never waits."""
-        write = partial(self.store.put, key, record, found, tags, ttl_s=ttl_s, span=span)
         if not self.store.blocks:
-            write()
+            self.store.put(key, record, found, tags, ttl_s=ttl_s, span=span)
         elif len(self._pending) < QUEUED:
+            write = partial(self.store.put, key, record, found, tags, ttl_s=ttl_s, span=span)
             self._pending[key] = record, found.marks
             self._in_turn(partial(self._write, key, write))
 
