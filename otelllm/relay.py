@@ -104,7 +104,6 @@ class Relay:
         # The app may keep its stream, and the stream this relay, for as long as it likes: not the answer as well.
         call.reading.messages = []
         call.reading.partial = None
-        call.input_size = None
 
     def keep(self, chunk: Any) -> None:
         """The reader got `chunk`: fold it into the call's reading now, while it is warm and as it came.
