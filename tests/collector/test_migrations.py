@@ -18,6 +18,8 @@ from otelllm_collector.stores.duckdb.migrations import MIGRATIONS, advance
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = range(1, len(MIGRATIONS) + 1)
 ROWS = 3
 TRACE = "0123456789abcdef0123456789abcdef"

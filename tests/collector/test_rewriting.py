@@ -25,8 +25,9 @@ from otelllm_collector.stores.duckdb import open_store
 if TYPE_CHECKING:
     from collector.process import Collector, Start
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_bytes_go_back_to_the_disk(tmp_path: Path) -> None:
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))
     for _ in range(4):
@@ -53,7 +54,6 @@ def test_bytes_go_back_to_the_disk(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.slow
 def test_what_comes_while_the_file_is_rewritten_is_in_both(tmp_path: Path) -> None:
     """Late spans, fuller versions and summaries, behind and before the place that the copy has come to."""
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))
@@ -152,7 +152,6 @@ print(seen)
 """
 
 
-@pytest.mark.slow
 def test_kill_9_at_every_step_of_the_swap_leaves_a_whole_database(tmp_path: Path) -> None:
     """A process of its own is killed just before its first, second, … use of a file in the folder."""
     store = open_store(tmp_path / "prepared")
@@ -185,7 +184,6 @@ def test_kill_9_at_every_step_of_the_swap_leaves_a_whole_database(tmp_path: Path
     assert (True, True) not in kinds  # once the marker is there, it is the new file that opens
 
 
-@pytest.mark.slow
 def test_kill_9_of_a_collector_that_rewrites_under_load_loses_nothing(tmp_path: Path, start: Start) -> None:
     store = open_store(tmp_path)
     for _ in range(8):

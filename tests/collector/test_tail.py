@@ -117,6 +117,7 @@ def _world() -> list[Any]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collector.process import Collector
     from dashboard.seeds import Seeds
 
+pytestmark = pytest.mark.slow
+
 Page = Callable[..., AppTest]
 PAGES = [page.file.stem for page in listed()]
 

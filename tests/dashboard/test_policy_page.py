@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from dashboard.seeds import HOSTILE
 from streamlit.testing.v1 import AppTest
 
@@ -12,6 +13,8 @@ from otelllm.folders import local_token
 
 if TYPE_CHECKING:
     from collector.process import Collector
+
+pytestmark = pytest.mark.slow
 
 Page = Callable[..., AppTest]
 
