@@ -39,8 +39,7 @@ COPIES = {
         select
             m.* replace (
                 m.message_id + {shift} as message_id,
-                md5(m.hash::varchar || '{copy}')::uuid as hash,
-                {begin} + (m.message_id * {length}) // {newest} as first_seen_ns,
+                {begin} + m.message_id * ({length} // {newest}) as first_seen_ns,
                 -- The words with a digit become others: 300 kinds of them, the first ones the most usual.
                 replace(replace(replace(m.body,
                     '1', to_base(1 + least_often(hash(m.message_id + {shift}), 300, 3), 36)),

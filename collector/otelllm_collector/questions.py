@@ -93,3 +93,5 @@ class SpanFilter:
     """Only what came with keys of this project, and nothing that another's data adds to."""
     resources: tuple[int, ...] | None = None
     """Those of the project: filled in by the store."""
+    within: tuple[tuple[int, int | None], ...] | None = None
+    """Only what began between these times, for `q` is nowhere else: filled in by the store."""

@@ -1,4 +1,4 @@
-"""Sums that are kept by the hour are the sums of the spans, whatever came, changed or went since."""
+"""Sums that are kept of hours and longer are the sums of the spans, whatever came, changed or went since."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from otelllm_collector.questions import SpanFilter
 from otelllm_collector.retention import Ages, Retention
 from otelllm_collector.stores.duckdb import hours, open_store
 from otelllm_collector.stores.duckdb import store as store_file
+from otelllm_collector.stores.duckdb import sums as sums_file
+from otelllm_collector.stores.duckdb.changed_hours import KEPT
+from otelllm_collector.stores.duckdb.stretches import LENGTHS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +42,8 @@ QUESTIONS: list[tuple[str, str, bool]] = [
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour is summed as soon as there is time for it."""
     monkeypatch.setattr(hours, "QUIET_S", 0.0)
+    monkeypatch.setattr(hours, "LONGER_QUIET_S", 0.0)
+    monkeypatch.setattr(hours, "LOOK_S", 0.002)
     monkeypatch.setattr(store_file, "IDLE_S", 0.0)
 
 
@@ -67,7 +72,7 @@ def sums(store: DuckDBStore, **bounds: int) -> list[list[Record]]:
 def of_spans(store: DuckDBStore, **bounds: int) -> list[list[Record]]:
     with store._cursor() as own:
         return [
-            hours._directly(own, by, bucket, SpanFilter(**bounds), 1000, percentiles=percentiles)
+            sums_file.sum_spans(own, by, bucket, SpanFilter(**bounds), 1000, percentiles=percentiles)
             for by, bucket, percentiles in QUESTIONS
         ]
 
@@ -83,9 +88,13 @@ def _rounded(row: Record) -> Record:
 
 def kept(store: DuckDBStore) -> set[int]:
     """Hours before `NOW`."""
+    return {(NOW - start) // HOUR for start, hours in stretches(store) if hours == 1}
+
+
+def stretches(store: DuckDBStore) -> set[tuple[int, int]]:
+    """All that are kept."""
     with store._cursor() as own:
-        found = own.execute("select hour_ns from raw.hour_sums where dimension = 'none'").fetchall()
-    return {(NOW - hour) // HOUR for (hour,) in found}
+        return set(own.execute("select start_ns, hours from raw.summed").fetchall())
 
 
 def test_sums_of_hours_are_those_of_the_spans(tmp_path: Path) -> None:
@@ -132,6 +141,7 @@ def test_dropped_and_repriced_spans_change_their_hours(tmp_path: Path) -> None:
     store.close()
     store = open_store(tmp_path, retention=Retention(days=Ages(7)))
     assert len(kept(store)) == 4
+    assert any(hours > 1 for _, hours in stretches(store))
     driven(store, store.retain())
     assert same(sums(store), of_spans(store))
     assert kept(store) == {1, 2}
@@ -149,6 +159,51 @@ def test_backups_and_smaller_files_have_the_sums(tmp_path: Path) -> None:
     drive(store)
     with store.backup() as backup:
         (tmp_path / "otelllm.duckdb").write_bytes(backup.read())
-    store.close()
     with duckdb.connect(str(tmp_path / "otelllm.duckdb"), read_only=True) as copy:
-        assert copy.execute("select count(distinct hour_ns) from raw.hour_sums").fetchone() == (5,)
+        for table in KEPT:
+            rows = store._writer.execute(f"select * from raw.{table} order by all").fetchall()
+            assert copy.execute(f"select * from raw.{table} order by all").fetchall() == rows
+            assert rows or table == "named_blocks", table
+    store.close()
+
+
+LONG = 1600
+"""Hours of a long time, with the longest of the stretches in it."""
+
+
+@pytest.mark.slow
+def test_sums_over_a_long_time_are_those_of_the_spans(tmp_path: Path) -> None:
+    store, chance = open_store(tmp_path), random.Random(7)
+    first = NOW - 2 * LONG * HOUR
+    keep(store, *(call(chance.uniform(0, 2 * LONG), chance) for _ in range(70)))
+    drive(store)
+    made = stretches(store)
+    assert {hours for _, hours in made} == {1, *LENGTHS}
+    assert all(start % (hours * HOUR) == 0 for start, hours in made)
+    for _ in range(8):
+        start, end = sorted(first + chance.randrange(2 * LONG * HOUR) for _ in range(2))
+        bounds = chance.choice([{}, {"start": start}, {"end": end}, {"start": start, "end": end}])
+        assert same(sums(store, **bounds), of_spans(store, **bounds)), bounds
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_late_span_takes_out_what_it_is_in_and_no_more(tmp_path: Path) -> None:
+    store, chance = open_store(tmp_path), random.Random(8)
+    keep(store, *(call(chance.uniform(0, 500), chance) for _ in range(60)))
+    drive(store)
+    before = stretches(store)
+    late = NOW - 300 * HOUR
+    around = {(late // (hours * HOUR) * (hours * HOUR), hours) for hours in (1, *LENGTHS)}
+    assert len(around & before) >= 2
+    keep(store, call(300, chance))
+    assert stretches(store) == before - around
+    assert same(sums(store), of_spans(store))
+    drive(store)
+    assert stretches(store) == before | {(late, 1)}  # whether there was an hour or not
+    assert same(sums(store), of_spans(store))
+    store.close()
+    store = open_store(tmp_path)
+    keep(store, call(300, chance))
+    assert stretches(store) == before - around
+    store.close()

@@ -4,8 +4,7 @@ with others as (
     /*others*/
 )
 select h.key, h.hour_ns as bucket_ns, h.* exclude (hour_ns, dimension, key)
-from raw.hour_sums as h
-where h.dimension = $dimension and h.calls > 0 and h.hour_ns >= $first and h.hour_ns < $last
+from /*kept*/ raw.hour_sums as h
 union all
 select * from others
 order by bucket_ns nulls first, calls desc, key nulls last

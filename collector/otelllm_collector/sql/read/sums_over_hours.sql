@@ -6,8 +6,7 @@ rows as (
     select
         h.key, /*bucket*/ null as bucket_ns, h.calls, h.errors, h.input_tokens, h.output_tokens, h.cache_read_tokens,
         h.reasoning_tokens, h.cost_usd, h.unpriced_calls
-    from raw.hour_sums as h
-    where h.dimension = $dimension and h.calls > 0 and h.hour_ns >= $first and h.hour_ns < $last
+    from /*kept*/ raw.hour_sums as h
     union all
     select
         o.key, o.bucket_ns, o.calls, o.errors, o.input_tokens, o.output_tokens, o.cache_read_tokens, o.reasoning_tokens,

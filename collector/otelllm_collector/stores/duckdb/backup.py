@@ -17,7 +17,7 @@ __all__ = ["write_backup"]
 
 TABLES = (
     "version", "resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics", "place",
-    "text_sketches", "hour_sums",
+    "text_sketches", "summed", "hour_sums", "user_sums", "named_blocks",
 )  # fmt: skip
 
 _one_at_a_time = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ __all__ = [
     "KEYS",
     "Condition",
     "after",
+    "either_time",
     "log_condition",
     "metric_condition",
     "named_condition",
@@ -223,8 +225,19 @@ def _own(spans: SpanFilter) -> Condition:
         if values := getattr(spans, field):
             condition &= Condition(text, {field: list(values)})
     if spans.q:
-        condition &= Condition(f"s.rowid in ({sql('read/with_text')})", {"q_start": spans.start or 0})
+        # As text: a bound that is a parameter prunes no row groups where there are several.
+        within = "true" if spans.within is None else either_time("s.start_ns", spans.within)
+        named = sql("read/with_text").replace("/*within*/ true", within)
+        condition &= Condition(f"{within} and s.rowid in ({named})", {"q_start": spans.start or 0})
     return condition
+
+
+def either_time(column: str, within: Iterable[tuple[int, int | None]]) -> str:
+    """Only rows with a time in one of these stretches."""
+    stretches = [
+        f"{column} >= {start:d}" + ("" if end is None else f" and {column} < {end:d}") for start, end in within
+    ]
+    return f"({' or '.join(stretches) or 'false'})"
 
 
 def _escaped(text: str) -> str:

@@ -37,6 +37,9 @@ SETTINGS = (
     # Or `select * from name` would look for Python variables of the collector's.
     "set python_enable_replacements = false",
     "set global TimeZone = 'UTC'",
+    # Of a page (1,000 at most) what it is sorted by is read first, and all columns only of rows that are in it: 6 ms
+    # of CPU for the latest 50 of a million traces, and not 10. DuckDB itself does so for up to 50 rows.
+    "set global late_materialization_max_rows = 1001",
     # At the default of 16 MB the open row group is compressed again at each checkpoint: stalls of seconds.
     "set global wal_autocheckpoint = '256MB'",
     # A user's sort may spill, but not fill the disk that spans are to be written to.

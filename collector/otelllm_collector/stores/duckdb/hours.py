@@ -1,40 +1,55 @@
-"""Sums of whole hours, kept: made behind the writer of hours into which nothing comes any more, used for questions that
-have no filter but the time. An hour whose spans change is taken out in the transaction that changes them.
+"""Sums of whole hours, and of longer stretches out of these, kept: made behind the writer where nothing comes any more,
+used for questions that have no filter but the time (sums.py). A stretch whose spans change is taken out in the
+transaction that changes them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...questions import Busy, SpanFilter
 from ...sql import sql
 from ..spec import Record
-from .changed_hours import HOUR_NS
-from .conditions import BUCKETS, KEYS, span_condition, with_condition
-from .records import records
+from . import text_index
+from .stretches import HOUR_NS, Stretch
+from .sums import EVERYTHING, sum_spans, sum_users
 from .text_index import Moment
-from .text_search import search_everything
 
 if TYPE_CHECKING:
     import duckdb
 
     from .writing import Writing
 
-__all__ = ["HourSums", "list_sums"]
+__all__ = ["HourSums"]
 
 QUIET_S = 60.0
 """An hour into which nothing came for so long is summed; whatever comes later takes it out again."""
+LONGER_QUIET_S = 600.0
+"""The same of longer stretches."""
 LOOK_S = 0.05
-GAPS = 200
-"""Stretches of time between the hours that are summed: with more of them all spans are asked."""
-EVERYTHING = 1_000_000_000
 
 Cursor = Callable[[], AbstractContextManager[Any]]
+
+
+class _Row:
+    """A row to be inserted, its columns as attributes."""
+
+    def __init__(self, record: Record, **more: object) -> None:
+        self.__dict__.update(record, **more)
+
+
+class _Made(NamedTuple):
+    """Rows of one stretch, by table."""
+
+    summed: list[Stretch]
+    """Itself, where there are spans in it."""
+    hour_sums: list[_Row]
+    user_sums: list[_Row]
+    named_blocks: list[_Row]
 
 
 class HourSums:
@@ -44,15 +59,15 @@ class HourSums:
         self._writing = writing
         self._found: Future[set[int]] | None = None
         self._is_looked_for = False
-        self._at_work: tuple[int, float, Future[list[Any]]] | None = None
+        self._at_work: tuple[Stretch, float | None, Future[_Made]] | None = None
 
     @property
     def to_sum(self) -> int:
-        """Hours that are not summed; before they are looked for at least one."""
-        return len(self._writing.hours.changed) + (not self._is_looked_for)
+        """Hours that are not summed, and longer stretches that could be; before hours are looked for at least one."""
+        return len(self._writing.hours.changed) + len(self._quiet()) + (not self._is_looked_for)
 
     def step(self, cursor: Cursor, executor: Executor, moment: Moment) -> float | None:
-        """Begin with an hour, or store one that is summed; seconds until the next step, None where there is none."""
+        """Begin with a stretch, or store one that is summed; seconds until the next step, None where there is none."""
         try:
             if self._at_work is not None:
                 return self._store_summed(*self._at_work)
@@ -60,13 +75,30 @@ class HourSums:
                 return self._look(cursor, executor, moment)
         except (Busy, CancelledError):  # the collector stops
             return None
-        quiet = time.monotonic() - QUIET_S
-        due = min((hour for hour, at in self._writing.hours.changed.items() if at < quiet), default=None)
-        if moment is Moment.TAKEN or due is None:
+        due = None if moment is Moment.TAKEN else self._due()
+        if due is None:
             return None
-        version = self._writing.hours.changed[due]
-        self._at_work = due, version, executor.submit(_summed, cursor, due)
+        self._at_work = due, self._version(due), executor.submit(_made, cursor, due)
         return LOOK_S
+
+    def _due(self) -> Stretch | None:
+        """The shortest and oldest of which nothing changes any more."""
+        hours, now = self._writing.hours, time.monotonic()
+        hour = min((hour for hour, at in hours.changed.items() if at < now - QUIET_S), default=None)
+        if hour is not None:
+            return Stretch(hour, 1)
+        return min(self._quiet(), key=lambda one: (one.hours, one.start_ns), default=None)
+
+    def _quiet(self) -> list[Stretch]:
+        """Longer stretches of which nothing changes any more."""
+        hours, before = self._writing.hours, time.monotonic() - LONGER_QUIET_S
+        return [one for one in hours.unmade if hours.touched(one) < before and hours.is_complete(one)]
+
+    def _version(self, stretch: Stretch) -> float | None:
+        hours = self._writing.hours
+        if stretch.hours == 1:
+            return hours.changed.get(stretch.start_ns)
+        return hours.touched(stretch) if hours.is_complete(stretch) else None
 
     def _look(self, cursor: Cursor, executor: Executor, moment: Moment) -> float | None:
         """For hours of before the start that are not summed."""
@@ -81,26 +113,24 @@ class HourSums:
         self._is_looked_for = True
         return 0.0
 
-    def _store_summed(self, hour: int, version: float, summed: Future[list[_Row]]) -> float:
-        if not summed.done():
+    def _store_summed(self, stretch: Stretch, version: float | None, made: Future[_Made]) -> float:
+        if not made.done():
             return LOOK_S
         self._at_work = None
-        if self._writing.hours.changed.get(hour) == version:  # else its spans have changed meanwhile
-            self._store(hour, summed.result())
+        if self._version(stretch) == version:  # else its spans have changed meanwhile
+            self._store(stretch, made.result())
         return 0.0
 
-    def _store(self, hour: int, rows: list[_Row]) -> None:
+    def _store(self, stretch: Stretch, made: _Made) -> None:
+        hours = self._writing.hours
         with self._writing.transaction():
-            self._writing.hours.take_out({hour})
-            self._writing.insert("hour_sums", rows)
-        self._writing.hours.is_summed(hour, has_spans=bool(rows))
-
-
-class _Row:
-    """A row to be inserted, its columns as attributes."""
-
-    def __init__(self, hour: int, dimension: str, record: Record) -> None:
-        self.__dict__.update(record, hour_ns=hour, dimension=dimension)
+            hours.take_out({stretch})
+            for table, rows in made._asdict().items():
+                self._writing.insert(table, rows)
+        if stretch.hours == 1:
+            hours.is_summed(stretch.start_ns, has_spans=bool(made.summed))
+        else:
+            hours.is_made(stretch)
 
 
 def _stored_hours(cursor: Cursor) -> set[int]:
@@ -109,93 +139,32 @@ def _stored_hours(cursor: Cursor) -> set[int]:
         return {hour for (hour,) in own.execute(query, {"hour": HOUR_NS}).fetchall()}
 
 
-def _summed(cursor: Cursor, hour: int) -> list[_Row]:
-    spans = SpanFilter(start=hour, end=hour + HOUR_NS)
-    rows = []
+def _made(cursor: Cursor, stretch: Stretch) -> _Made:
     with cursor() as own:
-        for dimension in ("none", "model", "user"):
-            found = _directly(own, dimension, "none", spans, EVERYTHING, percentiles=dimension != "user")
-            rows += [_Row(hour, dimension, record) for record in found]
-        if (
-            not rows
-            and own.execute(
-                "select 1 from raw.spans where start_ns >= $start and start_ns < $end limit 1",
-                {"start": hour, "end": hour + HOUR_NS},
-            ).fetchone()
-        ):
-            nothing = dict.fromkeys(
-                ("calls", "errors", "input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens",
-                 "unpriced_calls"), 0,
-            )  # fmt: skip
-            none = (
-                "key",
-                "cost_usd",
-                *(f"ttft_p{p}_ms" for p in (50, 95)),
-                *(f"duration_p{p}_ms" for p in (50, 95, 99)),
-            )
-            rows = [_Row(hour, "none", {**nothing, **dict.fromkeys(none)})]
-    return rows
+        return _of_hour(own, stretch) if stretch.hours == 1 else _of_shorter(own, stretch)
 
 
-def list_sums(
-    own: duckdb.DuckDBPyConnection, by: str, bucket: str, spans: SpanFilter, limit: int, *, percentiles: bool
-) -> list[Record]:
-    """Sums, and percentiles, of model calls: out of whole hours where nothing but the time is asked for."""
-    is_kept = by in ("none", "model", "user") and (
-        bucket == "hour" and by != "user" if percentiles else bucket != "minute"
+def _of_hour(own: duckdb.DuckDBPyConnection, hour: Stretch) -> _Made:
+    spans = SpanFilter(start=hour.start_ns, end=hour.end_ns)
+    bounds = {"start": hour.start_ns, "end": hour.end_ns}
+    rows = [
+        _Row(record, hour_ns=hour.start_ns, dimension=dimension)
+        for dimension in ("none", "model")
+        for record in sum_spans(own, dimension, "none", spans, EVERYTHING, percentiles=True)
+    ]
+    users = sum_spans(own, "user", "none", spans, EVERYTHING, percentiles=False) if rows else []
+    found = own.execute(sql("read/blocks_of_hour"), {**bounds, "size": text_index.BLOCK}).fetchall()
+    some = "select 1 from raw.spans where start_ns >= $start and start_ns < $end limit 1"
+    has_spans = bool(rows or found or own.execute(some, bounds).fetchall())
+    return _Made(
+        [hour] if has_spans else [],
+        rows,
+        [_Row(record, start_ns=hour.start_ns, hours=1) for record in users],
+        [_Row({}, hour_ns=hour.start_ns, block=block) for (block,) in found],
     )
-    if not is_kept or replace(spans, start=None, end=None) != SpanFilter():
-        search_everything(own, spans)
-        return _directly(own, by, bucket, spans, limit, percentiles=percentiles)
-    own.execute("begin transaction read only")  # hours and spans have to be of one moment
-    try:
-        first = -(-(spans.start or 0) // HOUR_NS) * HOUR_NS
-        last = (2**62 if spans.end is None else spans.end) // HOUR_NS * HOUR_NS
-        found = own.execute(sql("read/summed_hours"), {"first": first, "last": last})
-        hours = [hour for (hour,) in found.fetchall()]
-        gaps = list(_gaps(hours, spans.start or 0, spans.end))
-        if not hours or len(gaps) > GAPS:
-            return _directly(own, by, bucket, spans, limit, percentiles=percentiles)
-        return _with_hours(own, by, bucket, (first, last), gaps, limit, percentiles=percentiles)
-    finally:
-        own.execute("rollback")
 
 
-def _gaps(hours: list[int], start: int, end: int | None) -> Iterator[tuple[int, int | None]]:
-    for hour in hours:
-        if start < hour:
-            yield start, hour
-        start = hour + HOUR_NS
-    if end is None or start < end:
-        yield start, end
-
-
-def _directly(
-    own: duckdb.DuckDBPyConnection, by: str, bucket: str, spans: SpanFilter, limit: int, *, percentiles: bool
-) -> list[Record]:
-    condition = span_condition(spans)
-    query = with_condition("read/aggregates" if percentiles else "read/sums", condition)
-    query = query.replace("/*key*/ null", KEYS[by]).replace("/*bucket*/ null", BUCKETS[bucket])
-    return records(own, query, condition.values | {"limit": limit})
-
-
-def _with_hours(
-    own: duckdb.DuckDBPyConnection, by: str, bucket: str, bounds: tuple[int, int], gaps: list[tuple[int, int | None]],
-    limit: int, *, percentiles: bool,
-) -> list[Record]:  # fmt: skip
-    # Numbers of ours, as text: a bound that is a parameter prunes no row groups where there are several.
-    within = " or ".join(
-        f"s.start_ns >= {start:d}" + ("" if end is None else f" and s.start_ns < {end:d}") for start, end in gaps
-    )
-    others = sql("read/aggregates" if percentiles else "read/sums").replace(
-        "/*condition*/ true", f"({within or 'false'})"
-    )
-    others = others.replace("/*key*/ null", KEYS[by]).replace("/*bucket*/ null", BUCKETS[bucket])
-    others = others[: others.rindex("order by")]
-    buckets = BUCKETS[bucket].replace("s.start_ns", "h.hour_ns")
-    query = (
-        sql("read/sums_of_hours" if percentiles else "read/sums_over_hours")
-        .replace("/*others*/", others)
-        .replace("/*bucket*/ null", buckets)
-    )
-    return records(own, query, {"dimension": by, "first": bounds[0], "last": bounds[1], "limit": limit})
+def _of_shorter(own: duckdb.DuckDBPyConnection, longer: Stretch) -> _Made:
+    is_there, users = sum_users(own, longer)
+    rows = [_Row(record, start_ns=longer.start_ns, hours=longer.hours) for record in users]
+    return _Made([longer] if is_there else [], [], rows, [])

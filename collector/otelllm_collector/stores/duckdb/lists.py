@@ -36,16 +36,14 @@ def list_spans(own: duckdb.DuckDBPyConnection, spans: SpanFilter, page: Page) ->
 
 def list_facets(own: duckdb.DuckDBPyConnection, field: str, spans: SpanFilter, limit: int) -> list[Record]:
     """The values of a field, the commonest first."""
-    search_everything(own, spans)
-    condition = span_condition(spans)
+    condition = span_condition(search_everything(own, spans))
     query = with_condition("read/facets", condition).replace("/*key*/ null", KEYS[field])
     return records(own, query, condition.values | {"limit": limit})
 
 
 def list_decisions(own: duckdb.DuckDBPyConnection, spans: SpanFilter, limit: int) -> list[Record]:
     """How often each rule decided what, the commonest first."""
-    search_everything(own, spans)
-    condition = span_condition(spans)
+    condition = span_condition(search_everything(own, spans))
     return records(own, with_condition("read/decisions", condition), condition.values | {"limit": limit})
 
 

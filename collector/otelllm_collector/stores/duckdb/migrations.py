@@ -42,6 +42,7 @@ MIGRATIONS: list[tuple[str | InSlices, ...]] = [
     ("place",),
     ("inferred_sessions",),
     ("text_sketches", "hour_sums"),
+    ("sums_of_users",),
 ]
 """The files that each version of the schema adds, in order; a database's version is how many of these it has."""
 

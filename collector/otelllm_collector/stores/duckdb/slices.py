@@ -19,7 +19,10 @@ TIMES = {
     "logs": "time_ns",
     "metrics": "time_ns",
     "scores": "time_ns",
+    "summed": "start_ns",
     "hour_sums": "hour_ns",
+    "user_sums": "start_ns",
+    "named_blocks": "hour_ns",
     "text_sketches": "run",  # a run of messages is newer than the one before
 }
 """Tables and the column of their time."""

@@ -28,13 +28,14 @@ from .conditions import after, log_condition, metric_condition, of_project, with
 from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap_in, swap_to_the_end
 from .expiry import Expiry, checkpoint, used_bytes
 from .exporting import read_batches, read_table
-from .hours import HourSums, list_sums
+from .hours import HourSums
 from .lists import list_decisions, list_facets, list_spans, list_traces
 from .project import own_parts, with_resources
 from .records import records
 from .repricing import reprice
 from .rewriting import Rewriting, free_share
 from .span import read_span
+from .sums import list_sums
 from .text_index import Moment, TextIndex
 from .upkeep import Job, Upkeep
 from .user_query import ANSWER_LIMIT, read_rows, reading_only

@@ -15,6 +15,7 @@ from ...text.places import wanted
 from ..spec import Record
 from . import text_index
 from .conditions import SKELETON, named_condition, with_condition
+from .named_times import times_of_hits
 
 __all__ = ["TextSearch", "search_everything"]
 
@@ -33,11 +34,16 @@ NEXT_WINDOW = 4
 Ask = Callable[[SpanFilter], list[Record]]
 
 
-def search_everything(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> None:
-    """Have all messages with the filter's text in `text_hits`, where it has one: conditions take them from there."""
-    if spans.q is not None:
-        search = TextSearch(own, spans.q)
-        search.read(search.blocks)
+def search_everything(own: duckdb.DuckDBPyConnection, spans: SpanFilter) -> SpanFilter:
+    """Have all messages with the filter's text in `text_hits`, where it has one: conditions take them from there.
+
+    The filter, with the times of the spans that can name them.
+    """
+    if spans.q is None:
+        return spans
+    search = TextSearch(own, spans.q)
+    search.read(search.blocks)
+    return replace(spans, within=times_of_hits(own))
 
 
 class TextSearch:
@@ -100,7 +106,7 @@ class TextSearch:
         """What `ask` finds, the newest of something; it is asked with an earlier `start` until that is enough."""
         if len(self.blocks) <= (READ_AT_ONCE if spans.start is None else READ_BEFORE):
             self.read(self.blocks)
-            return ask(spans)
+            return ask(replace(spans, within=times_of_hits(self._own)))
         records: list[Record] = []
         for start, end in self._windows(spans, page):
             condition = named_condition(replace(spans, start=start, end=end))

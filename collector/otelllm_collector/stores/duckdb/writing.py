@@ -15,11 +15,12 @@ from ...enrich import merge, summarise
 from ...repeats import has_request_above, is_request_of_stream, may_repeat, repeated
 from ...rows import Batch, MessageRow, ScoreRow, SpanRow, TraceRow
 from ...sql import sql
-from .changed_hours import ChangedHours
+from .changed_hours import KEPT, ChangedHours
 from .known_messages import KnownMessages
 from .mirror import Mirror
 from .registered import Named, Registered, insertion, read_columns
 from .scores import searched_from, without_repeats
+from .stretches import Stretch
 from .versions import SpanKey, fullest
 
 __all__ = ["Writing"]
@@ -62,8 +63,8 @@ class Writing:
         self._resources = {row[0] for row in self._fetch("select resource_id from raw.resources order by 1")}
         self._scopes = {row[0] for row in self._fetch("select scope_id from raw.scopes order by 1")}
         self.messages = KnownMessages(connection)
-        summed = self._fetch("select distinct hour_ns from raw.hour_sums where dimension = 'none' order by 1")
-        self.hours = ChangedHours({row[0] for row in summed}, self._change)
+        kept = self._fetch("select start_ns, hours from raw.summed order by all")
+        self.hours = ChangedHours(map(Stretch._make, kept), self._change)
         self.mirror: Mirror | None = None
         """Where a second file is being made of this one: what is changed here has to be changed there."""
         self._conversations: Conversations | None = None
@@ -336,4 +337,4 @@ def _bounds(times: Iterable[int]) -> dict[str, int]:
 NAME_MESSAGES = frozenset({"messages", "spans", "contents"})
 
 TABLES = ("resources", "scopes", "messages", "spans", "traces", "contents", "scores", "logs", "metrics")
-MADE_BEHIND = ("text_sketches", "hour_sums")
+MADE_BEHIND = ("text_sketches", *KEPT)
