@@ -24,6 +24,7 @@ from ...sql import sql
 from ..spec import Record
 from .arrow import to_ipc
 from .backup import write_backup
+from .compacting import compact_traces
 from .conditions import after, log_condition, metric_condition, of_project, with_condition
 from .database import FILE_NAME, copies, cursor, open_database, own_folder, swap_in, swap_to_the_end
 from .expiry import Expiry, checkpoint, used_bytes
@@ -127,6 +128,7 @@ class DuckDBStore:
         if self._untidy:
             self._untidy = False
             with contextlib.suppress(duckdb.TransactionException):  # a question is being answered: next time
+                compact_traces(self._writer, self._writing)
                 self._writer.execute("checkpoint otelllm")
 
     def upkeep(self) -> float | None:
