@@ -60,8 +60,8 @@ def test_every_route_is_in_it(document: Any) -> None:
 def test_filters_are_those_of_the_store(document: Any) -> None:
     """A filter that is declared and not read, or read and not declared, would be refused or without effect."""
     names = {argument.name for argument in FILTERS}
-    # The project comes from the key, its resources from the store.
-    assert names == {field.name for field in fields(SpanFilter)} - {"project", "resources"}
+    # The project comes from the key, its resources and the times of what is looked for from the store.
+    assert names == {field.name for field in fields(SpanFilter)} - {"project", "resources", "within"}
     listed = {one["name"] for one in document["paths"]["/api/spans"]["get"]["parameters"]}
     assert listed == names | {"limit", "cursor"}
 
