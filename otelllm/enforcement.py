@@ -68,6 +68,7 @@ class Enforcement:
             look_up=tuple(_caches(policy)),
             admit=self._admission(policy),
             beside=routing.beside if routing.asks_beside else None,
+            aside=None if recovery is None else recovery.aside,
             gate=switch.gate if switch.has_tools else None,
             measure=self._measure if policy.said else None,
             recover=recovery,

@@ -102,10 +102,8 @@ class Instruments:
             self._record_rules(call)
 
     def _record_rules(self, call: Call) -> None:
-        """What the policy did: by rule, never by whom it counted (cardinality)."""
-        for it in call.decisions:
-            told = ("stage", it.stage), ("rule", it.rule), ("mode", it.mode), ("outcome", it.outcome)
-            _tallies.add(semconv.METRIC_DECISIONS, 1, told)
+        """What the policy did."""
+        self.record_decisions(call)
         if (cache := call.cache) is not None:
             _tallies.add(
                 semconv.METRIC_CACHE_LOOKUPS, 1, ((semconv.CACHE_KIND, cache.kind), ("outcome", cache.outcome))
@@ -113,6 +111,12 @@ class Instruments:
         for attempt in call.attempts:
             outcome = "ok" if attempt.failure is None else attempt.failure.kind
             _tallies.add(semconv.METRIC_ATTEMPTS, 1, ((semconv.PROVIDER, call.provider), ("outcome", outcome)))
+
+    def record_decisions(self, call: Call) -> None:
+        """What rules decided: by rule, never by whom it counted (cardinality)."""
+        for it in call.decisions:
+            told = ("stage", it.stage), ("rule", it.rule), ("mode", it.mode), ("outcome", it.outcome)
+            _tallies.add(semconv.METRIC_DECISIONS, 1, told)
 
     def record_cost(self, call: Call, error_type: str | None) -> None:
         """What a call cost: all that we count of one whose span, and whose other metrics, are somebody else's."""

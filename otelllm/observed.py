@@ -57,7 +57,7 @@ class Observed:
     def current(self) -> Iterator[None]:
         """Our span is the current one inside; for one step at a time. A tool that is switched off is not run."""
         if self._step.operation == semconv.EXECUTE_TOOL:
-            pass_gate(self._step.name)
+            pass_gate(self._step.name, self._run.span)
         with self._run.current():
             yield
 

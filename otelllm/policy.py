@@ -108,14 +108,29 @@ class Policy:
         return replace(self, kill=rules + self.kill, version=version)
 
     def over(self, served: Policy | None) -> Policy:
-        """This policy, and what `served` says where this one does not; the kill switches of both."""
+        """This policy, and what `served` says where this one does not; the kill switches of both.
+
+        Raises BadConfig where a rule of one leads to an endpoint that only the other's own [[endpoints]] had.
+        """
         if served is None:
             return self
         own = {name: getattr(self, name) for name in self.said.keys() - {"kill", "service"}}
-        return replace(
+        both = replace(
             served, **own, kill=self.kill + served.kill, service=self.service, path=self.path,
             said={**served.said, **self.said}, version=_version([self.version, served.version]),
         )  # fmt: skip
+        try:
+            _check_places(both)
+        except Wrong as wrong:
+            raise BadConfig(
+                f"the app's own policy and the collector's do not fit together: {wrong} (the app's own sections win:"
+                " its [[endpoints]] stand in the place of the collector's)"
+            ) from wrong
+        return both
+
+    def switched_by(self, other: Policy) -> Policy:
+        """This policy with the kill switches of `other` in place of its own."""
+        return replace(self, kill=other.kill, version=_version([self.version, other.version]))
 
 
 def load(path: Path) -> Policy:
@@ -205,13 +220,18 @@ def _policy(said: Mapping[str, Any]) -> Policy:
             values.unknown((name,), name, tuple(SECTIONS), "section")
     read = {name: SECTIONS[name](value) for name, value in said.items()}
     policy = Policy(**read, said=dict(said), version=_version(said))
+    _check_places(policy)
+    return policy
+
+
+def _check_places(policy: Policy) -> None:
+    """Raises where a rule leads to an endpoint that the policy does not have: its name would be taken for a model's."""
     names = endpoints.names_of(policy.endpoints)
     for number, route in enumerate(policy.routes):
         endpoints.check(route.model, names, ("routes", number, route.key))
     for number, fallback in enumerate(policy.fallbacks):
         for target in fallback.to:
             endpoints.check(target, names, ("fallbacks", number, "to"))
-    return policy
 
 
 def _version(said: object) -> str:

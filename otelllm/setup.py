@@ -92,6 +92,8 @@ class _Running:
                 self._follow(self.own, policy)
             except BadConfig as error:
                 _told_broken(error)
+                # Who switches something off must be obeyed, whatever else is wrong with the policy that says so.
+                self._follow(self.own, (self.served or Policy()).switched_by(policy))
                 return
             log.info("otelllm policy of %s is in force (version %s)", self.own.service, policy.version)
 
@@ -113,7 +115,7 @@ class _Running:
         """
         self.stages = self.enforcement.stages(own.over(served))
         self.own, self.served = own, served
-        tool_gate.use(self.stages.gate)
+        tool_gate.use(self.stages.gate, self.stages.version)
         interrupt_open(self.stages.refusing)
 
 

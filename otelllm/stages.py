@@ -95,13 +95,15 @@ class Stages:
     plan: Plan | None = None
     beside: Callable[[Call], list[Target]] | None = None
     """What is asked beside a call, its answers unseen: one more call for each target, which no limit counts."""
+    aside: Callable[[Call, Asked, Target], Target] | None = None
+    """Where such a call goes, and with which key."""
     look_up: tuple[LookUp, ...] = ()
     admit: Admit | None = None
     recover: Recover | None = None
     owns_retries: bool = False
     """The provider SDK's own retries are off: `recover` is in their place."""
-    gate: Callable[[str], None] | None = None
-    """Before a tool is run, by its name: raises `KillSwitchOn` to refuse."""
+    gate: Callable[[Call], None] | None = None
+    """Before a tool is run: raises `KillSwitchOn` to refuse, and says on the run what it decided."""
     measure: Callable[[Call, Asked], float] | None = None
     """How many tokens a prompt is expected to have."""
     version: str = ""
@@ -114,7 +116,12 @@ class Stages:
 
     def beside_at(self, target: Target) -> Stages:
         """The stages of a call that is made beside another: the kill switch, and where it goes."""
-        return Stages(resolve=self.resolve, plan=lambda _call, _asked: deque((target,)), version=self.version)
+        aside = self.aside
+
+        def plan(call: Call, asked: Asked) -> deque[Target]:
+            return deque((target if aside is None else aside(call, asked, target),))
+
+        return Stages(resolve=self.resolve, plan=plan, version=self.version)
 
     def refusing(self, call: Call) -> Blocked | None:
         """Why a call that is under way may not go on: a kill switch has gone on meanwhile."""

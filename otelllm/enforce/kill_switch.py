@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .. import semconv
-from ..call import Call, Decision, Request
+from ..call import Call, Decision
 from ..errors import BadConfig, KillSwitchOn
 from ..safely import safely
-from ..scope import current
 from ..steps import Steps
 from . import values
 from .match import WrongWhen, compile_when
@@ -96,16 +94,20 @@ class KillSwitch:
             return rule.answer
         return None
 
-    def gate(self, tool: str) -> None:
+    def gate(self, call: Call) -> None:
         """Before a tool is run: only rules that name tools speak of it. Raises KillSwitchOn to refuse."""
-        call = Call("", semconv.EXECUTE_TOOL, Request(subject=tool), current())
         for rule in self._of_tools:
-            if rule.mode == "enforce" and rule.applies(call):
-                raise KillSwitchOn(
-                    f"the kill switch {rule.name!r} is on for {rule.scope}; the tool was not run",
-                    rule=rule.name,
-                    scope=rule.scope,
-                )
+            if not rule.applies(call):
+                continue
+            if rule.mode == "shadow":
+                call.decisions.append(Decision(STAGE, rule.name, rule.mode, "would_block", rule.scope))
+                continue
+            call.decisions.append(Decision(STAGE, rule.name, rule.mode, "block", rule.scope))
+            raise KillSwitchOn(
+                f"the kill switch {rule.name!r} is on for {rule.scope}; the tool was not run",
+                rule=rule.name,
+                scope=rule.scope,
+            )
 
     @property
     def has_tools(self) -> bool:

@@ -62,6 +62,12 @@ class Recovery:
             raise error
         return plan
 
+    def aside(self, call: Call, asked: Asked, target: Target) -> Target:
+        """`target` with its place and key, for a call that is made beside another: it is not tried again, and what
+        becomes of it is learned by nobody.
+        """
+        return self._targets.aside(call, asked, target)
+
     def __call__(self, call: Call, asked: Asked, attempt: Attempt, plan: deque[Target]) -> float | None:
         """Seconds to wait before the next attempt, whose target is the first of `plan` then; None: the app gets the
         error.

@@ -59,6 +59,13 @@ class Targets:
         plan[0] = self.keyed(call, course, plan[0])
         return plan
 
+    def aside(self, call: Call, asked: Asked, target: Target) -> Target:
+        """`target` alone, with its place and key; the key is given back when the call ends."""
+        course = Course(asked)
+        target = self.keyed(call, course, self._placed(call, asked, target))
+        call.on_end.append(lambda ended: self.release(ended, course))
+        return target
+
     def _placed(self, call: Call, asked: Asked, target: Target) -> Target:
         if not target.endpoint:
             return target

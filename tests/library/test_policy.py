@@ -328,3 +328,20 @@ def test_a_forked_child_watches_too(tmp_path):
     finally:
         watched.stop()
         SEEN_IN_CHILD.clear()
+
+
+EU = {"name": "eu", "provider": "openai", "base_url": "https://eu.example.com/v1"}
+US = {"name": "us", "provider": "openai", "base_url": "https://us.example.com/v1"}
+
+
+def test_rules_of_the_collector_that_lead_to_its_own_endpoints_are_refused_where_the_app_has_others() -> None:
+    """Of two sections of a name the app's wins: `m@us` would be asked for as a model of that name."""
+    own = from_mapping({"endpoints": [EU]})
+    for section in ({"fallbacks": [{"model": "m", "to": ["m@us"]}]}, {"routes": [{"model": "m@us"}]}):
+        served = from_mapping({"endpoints": [US], **section})
+        with pytest.raises(
+            BadConfig, match=r"do not fit together: .* = 'm@us': no \[\[endpoints\]\] has the name 'us'"
+        ):
+            own.over(served)
+    fits = own.over(from_mapping({"endpoints": [EU, US], "routes": [{"model": "m@eu"}]}))
+    assert [route.model for route in fits.routes] == ["m@eu"]

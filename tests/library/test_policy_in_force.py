@@ -13,6 +13,8 @@ import pydantic
 import pytest
 
 import otelllm
+from otelllm import setup
+from otelllm.policy import from_mapping
 
 if TYPE_CHECKING:
     from telemetry import Telemetry
@@ -189,3 +191,21 @@ def test_the_file_is_followed_while_the_app_runs(
     assert is_on()
     file.write_text("")
     until(lambda: not is_on())
+
+
+def test_a_switch_of_the_collector_is_obeyed_though_the_rest_of_its_policy_does_not_fit_the_apps(
+    otel: Telemetry, client: openai.OpenAI, answering: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    eu = {"name": "eu", "provider": "openai", "base_url": "https://eu.example.com/v1"}
+    otel.instrument(policy={"endpoints": [eu], "service": {"url": "http://127.0.0.1:9"}})
+    running = setup._running
+    assert running is not None
+    running.was_served(from_mapping({"outputs": [{"max_max_tokens": 7}]}))
+    us = {**eu, "name": "us", "base_url": "https://us.example.com/v1"}
+    wrong = {"endpoints": [us], "fallbacks": [{"model": "m", "to": ["m@us"]}], "kill": [{"when": {"model": "m"}}]}
+    running.was_served(from_mapping(wrong))
+    assert "otelllm keeps its old policy: the app's own policy and the collector's do not fit together" in caplog.text
+    with pytest.raises(otelllm.KillSwitchOn):
+        client.chat.completions.create(model="m", messages=MESSAGES)
+    client.chat.completions.create(model="other", messages=MESSAGES)
+    assert answering.last.json["max_tokens"] == 7, "the rest is as before"

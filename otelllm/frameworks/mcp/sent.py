@@ -9,7 +9,7 @@ from functools import wraps
 from time import perf_counter_ns
 from typing import Any
 
-from opentelemetry.trace import INVALID_SPAN, SpanKind
+from opentelemetry.trace import INVALID_SPAN, SpanKind, get_current_span
 
 from ... import emit, semconv
 from ...attributes import error_type_of
@@ -58,7 +58,7 @@ class Sent:
     def current(self) -> Iterator[None]:
         """Our span is the current one, and the SDK's own is not made. A tool that is switched off is not asked for."""
         if self._is_tool:
-            pass_gate(self._name)
+            pass_gate(self._name, get_current_span() if self.run is None else self.run.span)
         sent = _SENDING.set(self)
         try:
             with nullcontext() if self.run is None else self.run.current():

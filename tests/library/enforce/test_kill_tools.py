@@ -85,9 +85,30 @@ def test_a_rule_may_say_for_whom(otel: Telemetry) -> None:
         refund(1)
 
 
-def test_in_shadow_it_runs(otel: Telemetry) -> None:
-    otel.instrument(policy={"kill": [{"mode": "shadow", "when": {"tool": "refund"}}]})
+def test_in_shadow_it_runs_and_the_span_says_that_it_would_not(otel: Telemetry) -> None:
+    otel.instrument(policy={"kill": [{"name": "try", "mode": "shadow", "when": {"tool": "refund"}}]})
     assert refund(1) == "paid 1"
+    assert _decided(otel) == [("kill_switch", "try", "shadow", "would_block", "tool=refund")]
+    assert otel.attributes[semconv.POLICY_VERSION]
+    assert _counted(otel) == [("try", "would_block", 1)]
+
+
+def test_a_refusal_is_a_decision_too(otel: Telemetry) -> None:
+    otel.instrument(policy=RULE)
+    with pytest.raises(otelllm.KillSwitchOn):
+        refund(1)
+    assert _decided(otel) == [("kill_switch", "no money", "enforce", "block", "tool=refund*")]
+    assert _counted(otel) == [("no money", "block", 1)]
+
+
+def _decided(otel: Telemetry) -> list[tuple[Any, ...]]:
+    events = [dict(event.attributes or {}) for event in otel.span.events if event.name == semconv.EVENT_DECISION]
+    return [tuple(one[name] for name in ("stage", "rule", "mode", "outcome", "scope")) for one in events]
+
+
+def _counted(otel: Telemetry) -> list[tuple[Any, ...]]:
+    points = otel.metrics()[semconv.METRIC_DECISIONS]
+    return [(point.attributes["rule"], point.attributes["outcome"], point.value) for point in points]
 
 
 def test_without_a_policy_it_runs_again(otel: Telemetry) -> None:

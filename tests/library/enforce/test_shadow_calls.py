@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from wire.server import PATIENCE_S
 
 import otelllm
 from otelllm import semconv
 
+from .test_keys import CANARIES, keys_of
+
 if TYPE_CHECKING:
     from telemetry import Telemetry
     from wire.server import Provider, Reply, Request
 
-    from .apps import Asking
+    from .apps import Asking, Way
 
 RULE: Any = {"routes": [{"name": "try the other", "shadow_to": "other-model"}]}
 
@@ -71,3 +74,25 @@ def test_a_share_of_none_asks_nobody(asking: Asking, provider: Provider, otel: T
     otel.instrument(policy={"routes": [{"shadow_to": "other-model", "share": 0}]})
     asking.ask()
     assert len(provider.requests) == 1
+
+
+def test_a_call_beside_takes_the_endpoints_key_too(
+    otel: Telemetry, provider: Provider, asking: Asking, way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it goes the app's key has no business; where it stays it is one of the pool's, and given back."""
+    for number, secret in enumerate(CANARIES):
+        monkeypatch.setenv(f"POOL_KEY_{number}", secret)
+    base = provider.url if way.sdk == "openai" else provider.url.removesuffix("/v1")
+    place = {"name": "eu", "provider": way.sdk, "base_url": base, "keys": ["env:POOL_KEY_2"]}
+    pool = {"provider": way.sdk, "keys": ["env:POOL_KEY_0", "env:POOL_KEY_1"]}
+    for number, to in enumerate(("other@eu", "other")):
+        otel.instrument(policy={"endpoints": [place], "keys": [pool], "routes": [{"shadow_to": to}]})
+        asking.ask()
+        _ended(otel, asking, 2 * number + 2)
+        otelllm.uninstrument()
+    asked = [
+        (request.json["model"] == "other", key)
+        for request, key in zip(provider.requests, keys_of(provider), strict=True)
+    ]
+    assert sorted(asked[:2]) in ([(False, 0), (True, 2)], [(False, 1), (True, 2)])
+    assert {key for is_beside, key in asked[2:]} == {0, 1}, "the calls are under way at once: each has its own"
