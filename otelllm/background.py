@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from typing import Any
+from importlib import import_module
 
 __all__ = ["launch", "launch_async"]
 
@@ -40,9 +39,8 @@ def launch(work: Callable[[], object]) -> bool:
 
 
 def launch_async(work: Callable[[], Awaitable[object]]) -> bool:
-    """The same as a task of the running asyncio loop; False on any other kind of loop, which gives no task to us."""
-    asyncio: Any = sys.modules.get("asyncio")
-    if len(_running) >= AT_ONCE or asyncio is None:
+    """The same as a task of the event loop that runs here, asyncio's or trio's."""
+    if len(_running) >= AT_ONCE:
         return False
 
     async def run() -> None:
@@ -51,11 +49,27 @@ def launch_async(work: Callable[[], Awaitable[object]]) -> bool:
         except Exception as error:
             log.debug("what ran beside a call failed: %s", type(error).__name__)
 
+    import asyncio  # noqa: PLC0415  15 ms, and it is there where a loop runs
+
     try:
         loop = asyncio.get_running_loop()
-    except RuntimeError:  # trio: a task needs a nursery, and the app has those
-        return False
+    except RuntimeError:  # it is trio's, whose tasks need a nursery: that of the system's goes on until the app's end
+        return _spawn(run)
     task = loop.create_task(run())
     _running.add(task)
     task.add_done_callback(_running.discard)
+    return True
+
+
+def _spawn(work: Callable[[], Awaitable[object]]) -> bool:
+    token = object()
+
+    async def run() -> None:
+        try:
+            await work()
+        finally:
+            _running.discard(token)
+
+    _running.add(token)
+    import_module("trio").lowlevel.spawn_system_task(run, context=copy_context())
     return True

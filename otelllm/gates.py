@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "waker"]
 
 
 class Gate:
@@ -35,7 +36,7 @@ class Gate:
         import anyio  # noqa: PLC0415  comes with every async provider SDK; not needed by sync apps
 
         event = anyio.Event()
-        self.tell(_waker(event))
+        self.tell(waker(event))
         try:
             if not self._opened.is_set():
                 with anyio.move_on_after(seconds):
@@ -54,19 +55,21 @@ class Gate:
         return self._opened.is_set()
 
 
-def _waker(event: object) -> Callable[[], None]:
-    """Sets `event` on the loop that runs here, from whichever thread."""
+def waker(event: object) -> Callable[[], None]:
+    """Sets `event` (anyio's) on the loop that runs here, asyncio's or trio's, from whichever thread; nothing where that
+    loop has ended.
+    """
     import asyncio  # noqa: PLC0415  15 ms, and it is there where a loop runs
 
     set_: Callable[[], object] = event.set  # type: ignore[attr-defined]  # anyio's, which is imported only there
+    soon: Callable[[Callable[[], object]], object]
     try:
-        loop = asyncio.get_running_loop()
+        soon = asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
-        token = import_module("trio").lowlevel.current_trio_token()  # it runs: there is no other loop
-        return lambda: token.run_sync_soon(set_)
+        soon = import_module("trio").lowlevel.current_trio_token().run_sync_soon  # it runs: there is no other loop
 
     def wake() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(set_)
+        with suppress(RuntimeError):
+            soon(set_)
 
     return wake

@@ -6,14 +6,12 @@ the other runs on.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 
+from ...gates import waker
 from ...steps import Io, Steps
 
 __all__ = ["Flight", "Flights"]
@@ -98,7 +96,7 @@ class Flights:
         import anyio  # noqa: PLC0415  comes with every async provider SDK; not needed by sync apps
 
         event = anyio.Event()
-        wake = partial(_soon, _later(), event.set)
+        wake = waker(event)
         if self._stand_by(flight, wake):
             try:
                 with anyio.move_on_after(LOOK_S):
@@ -115,21 +113,3 @@ class Flights:
     def _leave(self, flight: Flight, wake: Callable[[], None]) -> None:
         with self._lock, contextlib.suppress(ValueError):  # it was woken
             flight.waiting.remove(wake)
-
-
-def _later() -> Callable[[Callable[[], object]], object]:
-    """What calls something in the running event loop, from whatever thread."""
-    try:
-        return asyncio.get_running_loop().call_soon_threadsafe
-    except RuntimeError:  # it is trio's
-        later: Callable[[Callable[[], object]], object] = (
-            sys.modules["trio"].lowlevel.current_trio_token().run_sync_soon
-        )
-        return later
-
-
-def _soon(later: Callable[[Callable[[], object]], object], call: Callable[[], object]) -> None:
-    try:
-        later(call)
-    except RuntimeError:  # the loop has ended, and whoever waited in it
-        return
