@@ -61,6 +61,8 @@ class _ByteTap(Tap):
 
     __slots__ = ("_body",)
 
+    reads_bytes = True
+
     def __init__(self, source: Any, relay: Relay, body: Body) -> None:
         super().__init__(source, relay)
         self._body = body
@@ -85,6 +87,8 @@ class _AsyncByteTap(AsyncTap):
     """The same for an async response."""
 
     __slots__ = ("_body",)
+
+    reads_bytes = True
 
     def __init__(self, source: Any, relay: Relay, body: Body) -> None:
         super().__init__(source, relay)
@@ -170,9 +174,12 @@ def _tapped(relay: Relay, response: Any, pieces: Any) -> Any:
     with safely("tapping a raw view"):
         takes_bytes = getattr(relay.surface, "takes_bytes", False)
         body = Body(response.headers.get("content-type") or "", takes_bytes=takes_bytes)
-        relay.watched, relay.tapped = True, body.is_events
+        relay.watched = True
         relay.call.request.stream = relay.call.request.stream or body.is_events or body.is_binary
-        return (_AsyncByteTap if hasattr(pieces, "__anext__") else _ByteTap)(pieces, relay, body)
+        made = (_AsyncByteTap if hasattr(pieces, "__anext__") else _ByteTap)(pieces, relay, body)
+        relay.tapped_by(made)
+        relay.tapped = body.is_events
+        return made
     return pieces
 
 

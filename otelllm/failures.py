@@ -15,7 +15,10 @@ from .spec import Provider
 
 __all__ = ["failure_of", "headers_of", "retry_after_s"]
 
-_CONNECTION = re.compile(r"Connect|Connection|RemoteProtocol|ReadError|WriteError|NetworkError|EndpointConnection")
+_CONNECTION = re.compile(
+    r"Connect|RemoteProtocol|ReadError|WriteError|NetworkError|ServerDisconnected|ClientPayloadError"
+    r"|urllib3\.exceptions\.ProtocolError"  # httpx has one of this name, too, for what a client does wrong
+)
 # Words of the providers' error codes and messages; a code says it surely, a message where there is none.
 _TOO_LONG = re.compile(
     r"context_length|context length|context window|prompt is too long|too many (?:input )?tokens|input is too long"
@@ -59,7 +62,8 @@ def _kind(error: BaseException, status: int | None, wait_s: float | None) -> Fai
     if is_timeout(error) or isinstance(error, TimeoutError) or status in {408, 504}:
         return "timeout"
     if status is None and (
-        isinstance(error, ConnectionError) or any(_CONNECTION.search(one.__name__) for one in type(error).__mro__)
+        isinstance(error, ConnectionError)
+        or any(_CONNECTION.search(f"{one.__module__}.{one.__name__}") for one in type(error).__mro__)
     ):
         return "connection"
     if status is not None and status >= 500:
@@ -79,7 +83,10 @@ def _kind(error: BaseException, status: int | None, wait_s: float | None) -> Fai
 
 def _kind_in_stream(error: BaseException, said: str) -> FailureKind:
     """Of an error that came as an event of an answer of success; any other exception is no failure of the provider."""
-    if getattr(error, "body", None) is None or "ResponseValidation" in type(error).__name__:
+    is_ollamas = getattr(error, "status_code", None) == -1
+    if getattr(error, "body", None) is None and not isinstance(_of_botocore(error), Mapping) and not is_ollamas:
+        return "other"
+    if "ResponseValidation" in type(error).__name__:
         return "other"
     for pattern, kind in _WORDS:
         if pattern.search(said):
@@ -97,8 +104,17 @@ _WORDS: tuple[tuple[re.Pattern[str], FailureKind], ...] = (
 def _code(error: BaseException) -> str:
     body = getattr(error, "body", None)
     inner = field(body, "error") or body
-    found = (_named(error), getattr(error, "type", None), field(inner, "code"), field(inner, "type"))
+    found = (
+        _named(error), getattr(error, "type", None), field(inner, "code"), field(inner, "type"),
+        field(_of_botocore(error), "Code"),
+    )  # fmt: skip
     return " ".join(str(word) for word in found if isinstance(word, str))
+
+
+def _of_botocore(error: BaseException) -> Any:
+    """What botocore's exceptions say, of an event of a stream too; None of others."""
+    response = getattr(error, "response", None)
+    return response.get("Error") if isinstance(response, Mapping) else None
 
 
 def _named(error: BaseException) -> object:
@@ -107,16 +123,16 @@ def _named(error: BaseException) -> object:
 
 
 def _status(error: BaseException) -> int | None:
+    """The first that says an error; where an event said it, an answer's own is one of success."""
     response = getattr(error, "response", None)
-    for found in (
+    said = (
         getattr(error, "status_code", None),
         getattr(response, "status_code", None),
         field(field(response, "ResponseMetadata"), "HTTPStatusCode"),  # botocore's
         _named(error),
-    ):
-        if isinstance(found, int) and not isinstance(found, bool) and 100 <= found < 600:
-            return found
-    return None
+    )
+    found = [one for one in said if isinstance(one, int) and not isinstance(one, bool) and 100 <= one < 600]
+    return next((one for one in found if one >= 400), found[0] if found else None)
 
 
 def headers_of(error: BaseException) -> Mapping[str, str]:

@@ -57,10 +57,8 @@ def run(call: Call, asked: Asked, stages: Stages, end: End) -> Steps[Any]:
         if received.kind == "generator":
             call.request.stream = True
             relay = Relay(call, asked.surface, asked.provider, end)
-            stream = stand_in(received.body, relay)
-            if again is not None:
-                _renew(relay, asked, stream, again)
-            return stream
+            relay.on_tap = _renewing(asked, received, again)
+            return stand_in(received.body, relay)
         if _receive(call, asked, end, received, again):
             return result
     _end(call, end)
@@ -84,12 +82,11 @@ def _receive(call: Call, asked: Asked, end: End, received: Received, again: Agai
         return False
     call.request.stream = call.request.stream or received.streamed
     relay = Relay(call, surface, provider, end)
+    relay.on_tap = _renewing(asked, received, again)
     if received.attach is not None:
         with safely("watching an answer"):  # a relay that nothing holds ends its call when it is let go
             received.attach(relay)
     attach(relay, received.body if received.kind == "stream" and received.attach is None else None, received.response)
-    if again is not None and received.kind == "stream":
-        _renew(relay, asked, getattr(received.body, provider.iterator or "_", None), again)
     return True
 
 
@@ -101,18 +98,29 @@ def _note(call: Call, asked: Asked, received: Received) -> None:
             call.tape.received(received._replace(response=response, headers=headers))
 
 
-def _renew(relay: Relay, asked: Asked, tap: Any, again: Again) -> None:
-    """Let a stream begin anew where it fails before its first chunk."""
-    provider = asked.provider
+def _renewing(asked: Asked, first: Received, again: Again | None) -> Callable[[Relay, Any], None] | None:
+    """Lets a stream begin anew where it fails before its first chunk."""
+    if again is None:
+        return None
+    provider, follow = asked.provider, first.follow
 
-    def source_of(result: Any) -> Any:
-        received = provider.receive(result)
-        _note(relay.call, asked, received)
-        if received.response is not None:
-            hand_over(relay, received.response)
-        return received.body if received.kind == "generator" else getattr(received.body, provider.iterator)
+    def renewing(relay: Relay, tap: Any) -> None:
+        bytes_of = ("aiter_bytes" if hasattr(tap, "__anext__") else "iter_bytes") if tap.reads_bytes else ""
 
-    renew(tap, relay, again=again.steps, source_of=source_of, send=again.send)
+        def source_of(result: Any) -> Any:
+            later = provider.receive(result)
+            _note(relay.call, asked, later)
+            if later.response is not None:
+                hand_over(relay, later.response)
+            if bytes_of:
+                return getattr(later.response, bytes_of)()
+            if follow is not None:
+                return follow(later)
+            return later.body if later.kind == "generator" else getattr(later.body, provider.iterator)
+
+        renew(tap, relay, again=again.steps, source_of=source_of, send=again.send)
+
+    return renewing
 
 
 def _fail(call: Call, asked: Asked, end: End, error: BaseException) -> None:

@@ -111,8 +111,9 @@ async def read_on(sent: Callable[[], Awaitable[Any]]) -> AsyncGenerator[Any, Any
 
 def stand_in(source: Any, relay: Relay) -> StandIn | AsyncStandIn:
     """What the app reads in place of `source`."""
-    relay.tapped = True
-    return AsyncStandIn(source, relay) if hasattr(source, "__anext__") else StandIn(source, relay)
+    made = AsyncStandIn(source, relay) if hasattr(source, "__anext__") else StandIn(source, relay)
+    relay.tapped_by(made)
+    return made
 
 
 def _is_asked_to_close(frame: FrameType | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable
 from time import perf_counter_ns as now
 from typing import Any
 
@@ -35,8 +36,8 @@ class Relay:
     """One streamed (or raw) answer: chunks in, and its call ended exactly once, whichever way it ends."""
 
     __slots__ = (
-        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "provider", "reading", "refusal",
-        "response", "stopped", "surface", "tapped", "watched",
+        "__weakref__", "_born", "_end", "_fold", "_open", "call", "consumed", "on_tap", "provider", "reading",
+        "refusal", "response", "stopped", "surface", "tapped", "watched",
     )  # fmt: skip
 
     def __init__(self, call: Call, surface: Surface, provider: Provider, end: End) -> None:
@@ -52,6 +53,8 @@ class Relay:
         self.stopped = False
         """Somebody else (a stop button's task) closed the stream meanwhile."""
         self.tapped = False
+        self.on_tap: Callable[[Relay, Any], None] | None = None
+        """Told once of the tap through which all reads of a stream pass. MUST not hold the stream."""
         self.consumed = False
         """A raw body was read to its end, unseen."""
         self.watched = False
@@ -67,6 +70,13 @@ class Relay:
     def is_open(self) -> bool:
         """Whether the call has not ended yet."""
         return bool(self._open)
+
+    def tapped_by(self, tap: Any) -> None:
+        """All reads pass through `tap` from now on."""
+        self.tapped = True
+        told, self.on_tap = self.on_tap, None
+        if told is not None:
+            told(self, tap)
 
     def read(self, content: bytes) -> None:
         """Read a raw view's whole body from its bytes."""

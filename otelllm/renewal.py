@@ -53,12 +53,17 @@ class _Opening:
         try:
             while True:
                 try:
-                    return self._source.__next__()
+                    return self._seen(self._source.__next__())
                 except Exception as error:
                     failed = self._failed(error)
                 self._take(failed, drive(self._again(failed), self._send))
         finally:
             self._done("__next__")
+
+    def _seen(self, chunk: Any) -> Any:
+        if (tap := self._tap()) is not None:
+            tap.opens_with(chunk)
+        return chunk
 
     def _failed(self, error: Exception) -> Exception:
         """`error`, where it may lead to another attempt; raises it where it is a mere end, or was asked for."""
@@ -92,7 +97,7 @@ class _AsyncOpening(_Opening):
         try:
             while True:
                 try:
-                    return await self._source.__anext__()
+                    return self._seen(await self._source.__anext__())
                 except Exception as error:
                     failed = self._failed(error)
                 self._take(failed, await adrive(self._again(failed), self._send))

@@ -95,6 +95,10 @@ class Received(NamedTuple):
     """
     headers: Mapping[str, str] = NO_HEADERS
     """Of the response; only for who records it."""
+    follow: Callable[[Received], Any] | None = None
+    """Puts a later attempt's answer in the place of this one, of which the app got nothing, and gives what is read
+    from then on; where None that is the iterator of the later one's body. MUST not hold the body.
+    """
 
 
 class Selected(NamedTuple):

@@ -87,7 +87,13 @@ class Stainless(Replaying):
         response = result.http_response
         if isinstance(response.__dict__.get("_content"), bytes):
             return Received("whole", decoded(response), response)
-        return Received("raw", result, response, streamed=result._is_sse_stream)
+        if not result._is_sse_stream:
+            return Received("raw", result, response)
+        return Received("raw", result, response, streamed=True, follow=self._parsed)
+
+    def _parsed(self, later: Received) -> Any:
+        """The iterator of the stream that a raw view gives; by its own parse, which is no coroutine in any of them."""
+        return getattr(later.body._parse(), self.iterator)
 
     def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:
         """The request id."""

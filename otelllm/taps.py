@@ -17,6 +17,9 @@ class Tap:
 
     __slots__ = ("__weakref__", "_next", "_relay", "_source")
 
+    reads_bytes = False
+    """What passes are pieces of the body, and not chunks that the SDK made of them."""
+
     def __init__(self, source: Any, relay: Relay) -> None:
         self._source = source
         self._next = source.__next__
@@ -44,6 +47,9 @@ class Tap:
             self._next, self._relay = iter(enough.last).__next__, _Over(relay)
         return chunk
 
+    def opens_with(self, chunk: Any) -> None:
+        """Raises where the first chunk is an error, which else only who reads it would find out."""
+
     def close(self) -> None:
         """Close the SDK's generator, as its own `close` would."""
         self._relay.end("closed")
@@ -60,6 +66,8 @@ class AsyncTap:
     """The same for an async stream."""
 
     __slots__ = ("__weakref__", "_next", "_relay", "_source")
+
+    reads_bytes = False
 
     def __init__(self, source: Any, relay: Relay) -> None:
         self._source = source
@@ -87,6 +95,9 @@ class AsyncTap:
             await self._source.aclose()
             self._next, self._relay = _given(enough.last).__anext__, _Over(relay)
         return chunk
+
+    def opens_with(self, chunk: Any) -> None:
+        """As a sync tap's."""
 
     async def aclose(self) -> None:
         """Close the SDK's generator, as its own `aclose` would."""
@@ -146,9 +157,9 @@ def tap(stream: Any, relay: Relay) -> None:
         return
     source = getattr(stream, relay.provider.iterator)
     taps = (_HidingTap, _AsyncHidingTap) if relay.call.request.asks_usage else (Tap, AsyncTap)
-    kind = taps[hasattr(source, "__anext__")]
-    setattr(stream, relay.provider.iterator, kind(source, relay))
-    relay.tapped = True
+    made = taps[hasattr(source, "__anext__")](source, relay)
+    setattr(stream, relay.provider.iterator, made)
+    relay.tapped_by(made)
 
 
 def tap_body(relay: Relay, parsed: Any) -> None:

@@ -10,6 +10,7 @@ nor can its place and credentials be changed. With [retries] on, give the client
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from functools import cache, partial
 from importlib import import_module
@@ -25,7 +26,7 @@ from .invoke import invoked
 from .knowledge import GENERATE, RERANK, RETRIEVE
 from .metadata import error_type, read_answered
 from .offline import answering
-from .streams import watch_events
+from .streams import follow_events, watch_events
 
 __all__ = ["PROVIDER"]
 
@@ -76,7 +77,10 @@ class _Bedrock:
         if body is None:
             return Received("whole", result, None)
         if isinstance(body, _event_stream()):
-            return Received("stream", body, None, streamed=True, attach=partial(watch_events, result, body))
+            follow = partial(follow_events, weakref.ref(getattr(body, "__wrapped__", body)))
+            return Received(
+                "stream", body, None, streamed=True, attach=partial(watch_events, result, body), follow=follow
+            )
         return Received("raw", body, None, attach=partial(watch_body, result, body))
 
     def read_headers(self, reading: Reading, headers: Mapping[str, str]) -> None:

@@ -7,17 +7,19 @@ as long as it is read.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from inspect import iscoroutinefunction
 from types import MethodType
 from typing import Any
 
 from ...relay import Relay
 from ...safely import safely
+from ...spec import Received
 from ...taps import AsyncTap, Tap
 from .metadata import read_answered
 
-__all__ = ["watch_events"]
+__all__ = ["follow_events", "watch_events"]
 
 
 def watch_events(response: Mapping[str, Any], stream: Any, relay: Relay) -> None:
@@ -31,7 +33,16 @@ def watch_events(response: Mapping[str, Any], stream: Any, relay: Relay) -> None
     awaits = iscoroutinefunction(kind._parse_event)  # in older aiobotocore it is none
     stream._parse_event = MethodType((_parser_async if awaits else _parser)(kind._parse_event, relay), stream)
     stream.close = MethodType(_closer(kind.close, relay), stream)
-    relay.tapped = True
+    relay.tapped_by(tap)
+
+
+def follow_events(stream: weakref.ref[Any], later: Received) -> Any:
+    """The raw events of a later attempt; the app's own stream, when it is closed, closes that one's connection."""
+    first = stream()
+    if first is not None:
+        first._raw_stream.close()
+        first._raw_stream = later.body._raw_stream
+    return later.body._event_generator
 
 
 class _Events(Tap):
@@ -40,6 +51,11 @@ class _Events(Tap):
     __slots__ = ("stream",)
 
     stream: Callable[[], Any]
+
+    def opens_with(self, chunk: Any) -> None:
+        """An event may be an exception, which is raised by who parses it; to parse one twice changes nothing."""
+        stream = self.stream()
+        type(stream)._parse_event(stream, chunk)
 
     def __next__(self) -> Any:
         relay = self._relay
@@ -56,6 +72,15 @@ class _AsyncEvents(AsyncTap):
     __slots__ = ("stream",)
 
     stream: Callable[[], Any]
+
+    def opens_with(self, chunk: Any) -> None:
+        """The same; where it is a coroutine, it waits for nothing."""
+        stream = self.stream()
+        parsing = type(stream)._parse_event(stream, chunk)
+        if isinstance(parsing, Coroutine):
+            with suppress(StopIteration):
+                parsing.send(None)
+            parsing.close()
 
     async def __anext__(self) -> Any:
         relay = self._relay

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from copy import copy
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -142,6 +142,8 @@ class _GoogleGenai(WholeReplay):
         if client is None or (target.base_url is None and target.key is None and not once):
             return instance
         twin = copy(client)
+        kind: Any = type(client)
+        twin.__class__ = _passing(kind)
         if once and client._http_options.retry_options is not None:
             tenacity = import_module("tenacity")
             stop = tenacity.stop_after_attempt(1)
@@ -170,6 +172,12 @@ class _GoogleGenai(WholeReplay):
         if not hasattr(instance, "_api_client"):
             return answered(instance, body, streamed=request.stream)
         return type(instance)(OfflineClient(instance._api_client, body))
+
+
+@cache
+def _passing(kind: Any) -> Any:
+    """A class of copies of a client. The SDK's own closes the HTTP clients below when it is collected: the app's."""
+    return type(kind.__name__, (kind,), {"__module__": kind.__module__, "__del__": lambda _: None})
 
 
 @lru_cache(maxsize=64)

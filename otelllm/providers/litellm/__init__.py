@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any
+from weakref import ref
 
 from ...attempt import Target
 from ...call import Request
@@ -17,7 +18,7 @@ from ...stainless import Stainless
 from .errors import type_of
 from .messages import messages
 from .routes import where
-from .streams import watch
+from .streams import follow, watch
 from .surfaces import CHAT, EMBEDDINGS, RERANK, RESPONSES, TEXT, mocked
 
 __all__ = ["PROVIDER"]
@@ -107,7 +108,8 @@ class _LiteLLM(Stainless):
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             return Received("generator", result, None, streamed=True)
         if hasattr(type(result), "__next__") or hasattr(type(result), "__anext__"):
-            return Received("stream", result, None, streamed=True, attach=partial(watch, result))
+            attach = partial(watch, result)
+            return Received("stream", result, None, streamed=True, attach=attach, follow=partial(follow, ref(result)))
         return Received("whole", result, None)
 
     def error_type(self, error: BaseException) -> str | None:

@@ -5,6 +5,7 @@ reads and closes that tell the relay of a watched stream; the stream is still of
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable
 from functools import wraps
 from threading import Lock
@@ -13,10 +14,12 @@ from weakref import WeakKeyDictionary
 
 from ...relay import Relay
 from ...safely import safely
+from ...spec import Received
+from ...taps import AsyncTap, Tap
 from .answers import CACHED, hidden, read_about
 from .surfaces import ended
 
-__all__ = ["watch"]
+__all__ = ["follow", "watch"]
 
 _OURS = "_otelllm_hook"
 _hooking = Lock()
@@ -25,14 +28,49 @@ _hooking = Lock()
 class _Watched:
     """What is kept beside a stream: on it, the app would see it."""
 
-    __slots__ = ("last", "relay", "source")
+    __slots__ = ("last", "relay", "source", "tap")
 
     def __init__(self, relay: Relay, source: Any) -> None:
         self.relay = relay
+        self.tap: Any = None
+        """What it is read through, once it is read: until then nobody knows in which of its two ways."""
         self.source = source
         """LiteLLM's own stream below it, which has the record of all chunks, where it is another one."""
         self.last: Any = None
         """The last chunk that it gave."""
+
+
+class _Itself:
+    """A stream that is read by its own methods, past the hooks. It is held by the app alone."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = weakref.ref(stream)
+
+    def __next__(self) -> Any:
+        stream: Any = self._stream()
+        return type(stream).__next__.__wrapped__(stream)
+
+    async def __anext__(self) -> Any:
+        stream: Any = self._stream()
+        return await type(stream).__anext__.__wrapped__(stream)
+
+
+class _Reads(Tap):
+    """How a stream is read; what is seen of it is seen by the hooks."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        pass
+
+
+class _AsyncReads(AsyncTap):
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        pass
 
 
 _watched: WeakKeyDictionary[Any, _Watched] = WeakKeyDictionary()
@@ -54,11 +92,28 @@ def watch(stream: Any, relay: Relay) -> None:
     try:
         with _hooking:
             _hook(type(stream))
-        _watched[stream] = _Watched(relay, inner if hasattr(inner, "chunks") else None)
+        _watched[stream] = _Watched(relay, _recording(inner))
     except TypeError:  # a native object: what it gives is not seen
         relay.end("abandoned")
         return
     relay.tapped = True
+
+
+def follow(stream: weakref.ref[Any], later: Received) -> Any:
+    """Let `stream`, of which nothing came, be what a later attempt gave; None where that is of another class."""
+    first, second = stream(), later.body
+    if type(first) is not type(second):
+        return None
+    vars(first).clear()
+    vars(first).update(vars(second))
+    vars(second).clear()  # nothing of it is to be closed or logged when it is let go
+    if (watched := _watched.get(first)) is not None:
+        watched.source = _recording(_below(first))
+    return _Itself(first)
+
+
+def _recording(inner: Any) -> Any:
+    return inner if hasattr(inner, "chunks") else None
 
 
 def _below(stream: Any) -> Any:
@@ -87,6 +142,12 @@ def _of(stream: Any) -> _Watched | None:
     return None if watched is None or watched.relay.reading else watched
 
 
+def _tapped(watched: _Watched, stream: Any, kind: type[_Reads | _AsyncReads]) -> Any:
+    tap = watched.tap = kind(_Itself(stream), watched.relay)
+    watched.relay.tapped_by(tap)
+    return tap
+
+
 def _kept(watched: _Watched, chunk: Any) -> None:
     watched.relay.keep(chunk)
     watched.last = chunk
@@ -108,7 +169,7 @@ def _next(found: Callable[..., Any]) -> Callable[..., Any]:
             return found(stream)
         watched.relay.reading = True
         try:
-            chunk = found(stream)
+            chunk = (watched.tap or _tapped(watched, stream, _Reads))._next()
         except BaseException as error:
             _stopped(watched, stream, error)
             raise
@@ -125,7 +186,7 @@ def _anext(found: Callable[..., Any]) -> Callable[..., Any]:
             return await found(stream)
         watched.relay.reading = True
         try:
-            chunk = await found(stream)
+            chunk = await (watched.tap or _tapped(watched, stream, _AsyncReads))._next()
         except BaseException as error:
             _stopped(watched, stream, error)
             raise

@@ -47,6 +47,27 @@ def test_an_error_inside(otel: Telemetry, app: App, provider: Provider) -> None:
     assert "Skagen" not in otel.everything()
 
 
+def test_an_error_in_place_of_the_first_event_begins_it_anew(otel: Telemetry, app: App, provider: Provider) -> None:
+    """One that passes; who closes the app's stream hangs up the connection that its events come from."""
+    otel.instrument(policy={"retries": {"base": "1ms", "storm_ratio": 1.0}})
+    gate = Gate()
+    provider.reply(frames.stream([frames.exception("throttlingException", "Slow down, Skagen.")]))
+    stream = _open(app, provider, *HEAD, gate)
+    assert len(app.take(stream, 3)) == 3
+    app.close(stream)
+    provider.last.wait_left()
+    assert len(provider.requests) == 2
+    assert (otel.attributes[semconv.ATTEMPTS], otel.attributes[semconv.STREAM_END]) == (2, "closed")
+
+
+def test_what_the_request_is_to_blame_for_is_the_apps(otel: Telemetry, app: App, provider: Provider) -> None:
+    otel.instrument(policy={"retries": {"base": "1ms", "storm_ratio": 1.0}})
+    stream = _open(app, provider, frames.exception("validationException", "Too long, Skagen."))
+    with pytest.raises(EventStreamError, match="Too long"):
+        app.read(stream)
+    assert len(provider.requests) == 1
+
+
 def test_left_and_gone_on_with(otel: Telemetry, app: App, provider: Provider) -> None:
     """A break ends no stream: the rest comes when the app reads on."""
     otel.instrument(capture="full")

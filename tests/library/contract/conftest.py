@@ -35,18 +35,23 @@ ROWS = list(_rows())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each row in each of the ways that it has."""
+    """Each row in each of the ways that it has; of those that the test's own `where` asks for, if
+    it has one, and only streamed where its `streams` say so.
+    """
     names = [name for name in ("row", "kind", "way", "streamed") if name in metafunc.fixturenames]
     if "row" not in names:
         return
     cases: list[Any] = []
+    where: Callable[[Row], Any] = getattr(metafunc.function, "where", bool)
     for name, row, missing in ROWS:
         if row is None:
             empty = [None] * len(names)
             cases.append(pytest.param(*empty, id=name, marks=pytest.mark.skip(reason=missing)))
             continue
+        if not where(row):
+            continue
         for way in WAYS if "way" in names else (None,):
-            streams = [way.end is not None] if way else [False, True]
+            streams = [way.end is not None] if way else getattr(metafunc.function, "streams", [False, True])
             kinds = way.kinds if way else ("sync", "async")
             for kind, streamed in product(kinds, streams):
                 if not (way.has(row, kind) if way else row.events if streamed else row.answer):
@@ -62,12 +67,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def make_app(provider: Provider, row: Row, kind: str) -> Iterator[Callable[[], Any]]:
+def make_app(provider: Provider, row: Row, kind: str) -> Iterator[Callable[..., Any]]:
     """Makes apps of the row's SDK, of the sync or the async kind."""
     apps: list[Any] = []
 
-    def make() -> Any:
-        apps.append(row.apps[kind == "async"](provider.url))
+    def make(**options: Any) -> Any:
+        apps.append(row.apps[kind == "async"](provider.url, **options))
         return apps[-1]
 
     yield make

@@ -75,6 +75,8 @@ class Row:
     """An error in the middle of a stream, in the provider's framing; None where it has no such thing."""
     error_event_type: str = ""
     """Its `error.type`."""
+    error_stays: bool = False
+    """It is one that no other attempt helps, or that the SDK gives to the app as a chunk."""
     has_last_word: bool = True
     """A stream that ends without the provider's own end is known to be cut."""
     minds_the_end: bool = False
@@ -85,6 +87,8 @@ class Row:
     """Its streams are context managers."""
     views: bool = False
     """Its resource has `with_raw_response` and `with_streaming_response`, as SDKs made by Stainless do."""
+    closes_raw: bool = True
+    """What `with_raw_response` gives has a close."""
     is_slow: bool = False
     """Left out of the fast suite: the same code as another row's, called by another name."""
     changing_headers: tuple[str, ...] = ()
@@ -100,5 +104,9 @@ class Row:
     caches: bool = False
     """Its whole answers can be given again out of the cache; likewise its streams."""
     caches_streamed: bool = False
+    retrying: Mapping[str, Any] | None = None
+    """Options with which its client tries more often by itself; of one row of each SDK that takes keys and retries."""
+    not_retrying: tuple[str, ...] = ()
+    """Arguments of `ask` that turn the SDK's own retries off in the call."""
     warnings: tuple[str, ...] = ()
     """Categories of warnings that the SDK gives of its own objects, bare as well."""

@@ -352,7 +352,7 @@ WAYS = (
     Way(views.raw, saw="all", where=_views_of),
     Way(views.raw_refused, error="refusal", where=_views_of),
     Way(views.raw_stream, "complete", saw="all", where=_views_of),
-    Way(views.raw_stream_never_parsed, "closed", where=_views_of),
+    Way(views.raw_stream_never_parsed, "closed", where=lambda row: row.views and row.closes_raw),
     Way(views.view_parsed, saw="all", where=_views_of),
     Way(views.view_of_the_bytes, saw="all", where=_views_of),
     Way(views.view_left_unread, where=_views_of),

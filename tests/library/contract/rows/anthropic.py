@@ -45,6 +45,7 @@ def _row(surface: Surface) -> Row:
     return Row(
         name=f"anthropic {surface.name}", apps=(SyncApp, AsyncApp), ask=_ask(surface), provider="anthropic",
         span=f"chat {MODEL}", is_slow="beta" in surface.name, views=surface is PLAIN,
+        retrying={"max_retries": 5} if surface is PLAIN else None,
         answer=b"" if surface.is_manager else files.body("anthropic/message.json"), facts=FACTS, text=TEXT,
         refusal=(429, files.body("anthropic/error_429.json")), refusal_type="rate_limit_error",
         events=tuple(EVENTS), stream_facts=FACTS, stream_text=TEXT,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
+import cohere
 from library.cohere.app import MODEL, QUESTION, AsyncApp, LegacyAsyncApp, LegacySyncApp, SyncApp
 from library.contract.row import Row
 from wire import files
@@ -48,6 +50,8 @@ FAILED: dict[str, Any] = {"type": "message-end", "id": CHAT_ID, "delta": {"error
 FAILED_GENERATION = {"event_type": "stream-error", "is_finished": True, "err": "an internal failure"}
 V2: dict[str, Any] = {**COMMON, "apps": (SyncApp, AsyncApp)}
 V1: dict[str, Any] = {**COMMON, "apps": (LegacySyncApp, LegacyAsyncApp)}
+# Older ones retry by a default of their own.
+RETRIES = {"max_retries": 5} if "max_retries" in inspect.signature(cohere.Client.__init__).parameters else {}
 
 
 def _arguments(timeout_s: float | None, **given: Any) -> dict[str, Any]:
@@ -80,11 +84,11 @@ def _generate(client: Any, *, streamed: bool, timeout_s: float | None) -> Any:
 
 ROWS = [
     Row(
-        name="cohere chat", ask=_chat, span=f"chat {MODEL}", **V2,
+        name="cohere chat", ask=_chat, span=f"chat {MODEL}", **V2, retrying=RETRIES, not_retrying=("request_options",),
         answer=files.body("cohere/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("cohere/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=4, taken=4, started="The lighthouse ", started_facts={semconv.RESPONSE_ID: CHAT_ID},
-        error_event=files.event(FAILED), error_event_type="error",
+        error_event=files.event(FAILED), error_event_type="error", error_stays=True,
     ),
     Row(
         name="cohere embed", ask=_embed, span=f"embeddings {EMBEDDER}", **V2,
@@ -114,6 +118,7 @@ ROWS = [
         events=tuple(files.lines("cohere/v1_generate_stream.ndjson")), stream_facts=GENERATED, stream_text=TEXT,
         reply=ndjson, head=2, taken=2, started="The lighthouse ",
         error_event=json.dumps(FAILED_GENERATION).encode() + b"\n", error_event_type="error",
+        error_stays=True,
     ),
     Row(
         name="cohere v1 embed", caches=True, ask=_embed, span=f"embeddings {EMBEDDER}", **V1,

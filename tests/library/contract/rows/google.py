@@ -56,6 +56,7 @@ ROWS = [
         error_event=files.event(files.edited("google/error_503.json")), error_event_type="UNAVAILABLE",
         # The SDK's async generators leave those inside them to the garbage collector, closed or not.
         tells_closed=("sync",),
+        retrying={"http_options": {"retry_options": {"attempts": 6, "initial_delay": 0.001, "max_delay": 0.002}}},
     ),
     Row(
         name="google embed", caches=True, ask=_embed, span=f"embeddings {EMBEDDER}", **COMMON,

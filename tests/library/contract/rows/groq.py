@@ -46,7 +46,8 @@ _transcription = asking(lambda client: client.audio.transcriptions.create, model
 
 ROWS = [
     Row(
-        name="groq chat", views=True, caches=True, caches_streamed=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="groq chat", retrying={"max_retries": 5}, views=True, caches=True, caches_streamed=True,
+        ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("groq/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("groq/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=3, taken=3, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,

@@ -57,7 +57,7 @@ CLAUDE = {
 
 ROWS = [
     Row(
-        name="litellm openai", span="chat gpt-4o-mini", **OPENAI,
+        name="litellm openai", span="chat gpt-4o-mini", **OPENAI, retrying={"num_retries": 5, "max_retries": 5},
         ask=asking(lambda client: client.completion, model="openai/gpt-4o-mini", messages=QUESTIONS),
         answer=files.body("openai/chat.json"), facts=WHOLE, text=TEXT,
         events=tuple(files.events("openai/chat_stream.sse")), stream_facts=STREAMED, stream_text=TEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from library.contract.row import Row
-from library.mistralai.app import AsyncApp, SyncApp, has, method
+from library.mistralai.app import AsyncApp, SyncApp, has, method, of
 from wire import files
 
 from otelllm import semconv
@@ -13,6 +13,7 @@ from otelllm import semconv
 __all__ = ["ROWS"]
 
 MODEL = "mistral-small-latest"
+RETRIES = of("utils", "RetryConfig")("backoff", of("utils", "BackoffStrategy")(1, 2, 1.1, 20), True)
 CODER = "codestral-latest"
 EMBEDDER = "mistral-embed"
 READER = "mistral-ocr-latest"
@@ -119,6 +120,7 @@ HEARD = {semconv.USAGE_INPUT: 378, semconv.USAGE_AUDIO_INPUT: 375, semconv.USAGE
 ROWS = [
     Row(
         name="mistralai chat",
+        retrying={"retry_config": RETRIES},
         caches=True,
         ask=_chat,
         span=f"chat {MODEL}",

@@ -45,7 +45,8 @@ def _row(
         name=f"openai {surface.name}", apps=(SyncApp, AsyncApp), ask=_ask(surface), provider="openai",
         span=surface.span_name, answer=surface.body, facts=facts,
         refusal=(429, files.body("openai/error_429.json")), refusal_type="rate_limit_exceeded",
-        caches=surface is not COMPLETIONS, **streamed, **more,
+        caches=surface is not COMPLETIONS, views=surface is CHAT, closes_raw=False,
+        retrying={"max_retries": 5} if surface is CHAT else None, **streamed, **more,
     )  # fmt: skip
 
 

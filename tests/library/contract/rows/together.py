@@ -58,7 +58,8 @@ _speech = asking(lambda client: client.audio.speech.create, model=VOICE, input=T
 
 ROWS = [
     Row(
-        name="together chat", views=True, caches=True, caches_streamed=True, ask=_chat, span=f"chat {MODEL}", **COMMON,
+        name="together chat", retrying={"max_retries": 5}, views=True, caches=True, caches_streamed=True,
+        ask=_chat, span=f"chat {MODEL}", **COMMON,
         answer=files.body("together/chat.json"), facts=FACTS, text=TEXT,
         events=tuple(files.events("together/chat_stream.sse")), stream_facts=FACTS, stream_text=TEXT,
         head=2, taken=2, started="The lighthouse ", started_facts=KNOWN_AT_ONCE,
