@@ -23,11 +23,17 @@ _MCP_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0
 _WORKFLOW_SECONDS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
 
 _COUNTERS = {
-    semconv.METRIC_COST: ("USD", "Cost of GenAI operations."),
-    semconv.METRIC_ATTEMPTS: ("{attempt}", "Requests let go to a provider, by how they ended."),
-    semconv.METRIC_CACHE_LOOKUPS: ("{call}", "Calls that a response cache was asked for."),
-    semconv.METRIC_DECISIONS: ("{decision}", "What rules of the policy decided on calls."),
-}
+    semconv.METRIC_COST: ("USD", "Cost of GenAI operations.", (*_SPENT, semconv.FEATURE)),
+    semconv.METRIC_ATTEMPTS: (
+        "{attempt}", "Requests let go to a provider, by how they ended.", (semconv.PROVIDER, "outcome"),
+    ),
+    semconv.METRIC_CACHE_LOOKUPS: (
+        "{call}", "Calls that a response cache was asked for.", (semconv.CACHE_KIND, "outcome"),
+    ),
+    semconv.METRIC_DECISIONS: (
+        "{decision}", "What rules of the policy decided on calls.", ("stage", "rule", "mode", "outcome"),
+    ),
+}  # fmt: skip
 _tallies = Tallies()
 
 REMEMBERED = 1024
@@ -76,8 +82,8 @@ class Instruments:
             for name, side in ((semconv.METRIC_MCP_CLIENT_DURATION, "sender"),
                                (semconv.METRIC_MCP_SERVER_DURATION, "receiver"))
         }  # fmt: skip
-        for name, (unit, description) in _COUNTERS.items():
-            _tallies.export(meter, name, unit, description)
+        for name, (unit, description, attributes) in _COUNTERS.items():
+            _tallies.export(meter, name, unit, description, attributes)
         self._known: dict[tuple[object, ...], _Sets] = {}
 
     def record(self, call: Call, error_type: str | None) -> None:
@@ -104,19 +110,16 @@ class Instruments:
     def _record_rules(self, call: Call) -> None:
         """What the policy did."""
         self.record_decisions(call)
-        if (cache := call.cache) is not None:
-            _tallies.add(
-                semconv.METRIC_CACHE_LOOKUPS, 1, ((semconv.CACHE_KIND, cache.kind), ("outcome", cache.outcome))
-            )
+        if call.cache is not None:
+            _tallies.add(semconv.METRIC_CACHE_LOOKUPS, 1, (call.cache.kind, call.cache.outcome))
         for attempt in call.attempts:
             outcome = "ok" if attempt.failure is None else attempt.failure.kind
-            _tallies.add(semconv.METRIC_ATTEMPTS, 1, ((semconv.PROVIDER, call.provider), ("outcome", outcome)))
+            _tallies.add(semconv.METRIC_ATTEMPTS, 1, (call.provider, outcome))
 
     def record_decisions(self, call: Call) -> None:
         """What rules decided: by rule, never by whom it counted (cardinality)."""
         for it in call.decisions:
-            told = ("stage", it.stage), ("rule", it.rule), ("mode", it.mode), ("outcome", it.outcome)
-            _tallies.add(semconv.METRIC_DECISIONS, 1, told)
+            _tallies.add(semconv.METRIC_DECISIONS, 1, (it.stage, it.rule, it.mode, it.outcome))
 
     def record_cost(self, call: Call, error_type: str | None) -> None:
         """What a call cost: all that we count of one whose span, and whose other metrics, are somebody else's."""
@@ -131,11 +134,9 @@ class Instruments:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             shared = metric_attributes(call, error_type)
-            spent = {name: shared[name] for name in _SPENT if name in shared}
-            if feature:
-                spent[semconv.FEATURE] = feature
+            spent = (*(shared.get(name) for name in _SPENT), feature or None)
             of_input, of_output = {**shared, semconv.TOKEN_TYPE: "input"}, {**shared, semconv.TOKEN_TYPE: "output"}
-            found = self._known[key] = _Sets(shared, of_input, of_output, tuple(spent.items()))
+            found = self._known[key] = _Sets(shared, of_input, of_output, spent)
         return found
 
     def record_step(self, operation: str, seconds: float, attributes: dict[str, Value]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Tallies", "Told"]
 
-Told = tuple[tuple[str, "Value"], ...]
-"""A count's attributes."""
+Told = tuple["Value | None", ...]
+"""The values of a count's attributes, in the counter's order; None for one that it lacks."""
 
 NOTED = 1024
 """Counts that wait to be summed; the next one sums them."""
 SETS = 2000
 """Sets of attributes to one counter; what is beyond them is counted in one, as OpenTelemetry does."""
-OVERFLOW: Told = (("otel.metric.overflow", True),)
+OVERFLOW: Told = ("otel.metric.overflow",)
+OVERFLOWN: Mapping[str, Value] = {"otel.metric.overflow": True}
 
 
 class Tallies:
@@ -72,12 +73,15 @@ class Tallies:
             self._sum()
             return dict(self._sums.get(name, ()))
 
-    def export(self, meter: Meter, name: str, unit: str, description: str) -> None:
-        """Let `meter` read what is counted from now on."""
-        callback = partial(self._observed, name, self.counts(name))
+    def export(self, meter: Meter, name: str, unit: str, description: str, attributes: Sequence[str]) -> None:
+        """Let `meter` read what is counted from now on; `attributes` are the names of what counts tell."""
+        callback = partial(self._observed, name, attributes, self.counts(name))
         meter.create_observable_counter(name, callbacks=[callback], unit=unit, description=description)
 
-    def _observed(self, name: str, before: Mapping[Told, float], _: CallbackOptions) -> Iterable[Observation]:
+    def _observed(
+        self, name: str, attributes: Sequence[str], before: Mapping[Told, float], _: CallbackOptions
+    ) -> Iterable[Observation]:
         for told, amount in self.counts(name).items():
             if (since := amount - before.get(told, 0.0)) > 0:
-                yield Observation(int(since) if since.is_integer() else since, dict(told))
+                given = {one: value for one, value in zip(attributes, told, strict=False) if value is not None}
+                yield Observation(int(since) if since.is_integer() else since, OVERFLOWN if told is OVERFLOW else given)

@@ -104,9 +104,9 @@ class Budget:
         """
         tokens = size.at_most() if self.estimate == "strict" else size.likely()
         worst = self._worst(call, target, tokens.input, tokens.output)
-        if self.unit == "tokens" or self.estimate == "normal":
+        if worst.amount > self.capacity and (self.unit == "tokens" or self.estimate == "normal"):
             # What is only guessed never makes a call impossible: the stream ends, or the next call is refused.
-            worst = worst._replace(amount=min(worst.amount, max(worst.sent, self.capacity)))
+            worst = worst._replace(amount=max(worst.sent, self.capacity))
         call.notes[self.name] = worst
         return [Claim(self._bucket(self.by.value(call, target) or ""), worst.amount, kept=worst.sent)]
 
