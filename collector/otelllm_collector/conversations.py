@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
-from .rows import MessageRow, SpanRow
+from .rows import MessageRow
 
-__all__ = ["Conversations", "FirstCall", "is_unnamed"]
+__all__ = ["CallRow", "Conversations", "FirstCall", "is_unnamed"]
 
 CALLS = frozenset({"chat", "generate_content", "text_completion"})
 BEFORE = frozenset({"system", "developer"})
@@ -42,6 +42,24 @@ _Message: TypeAlias = int | tuple[int, ...]
 """A number for what was said; an answer's parts, each its number; nothing of what is passed over."""
 
 
+class CallRow(Protocol):
+    """What tells a call's conversation, and what is noted of it."""
+
+    trace_id: bytes
+    span_id: int
+    start_ns: int
+    operation: str | None
+    service_name: str | None
+    user_id: str | None
+    session_id: str | None
+    conversation_id: str | None
+    counted: bool
+    input_hashes: list[bytes] | None
+    output_hashes: list[bytes] | None
+    inferred_session: str | None
+    prefix: int | None
+
+
 class FirstCall(NamedTuple):
     """Of a conversation: it gets its session when another goes on from it."""
 
@@ -61,7 +79,7 @@ class _Conversation:
 
     def __init__(self, owner: _Owner, first: tuple[bytes, int, int], session: str | None = None) -> None:
         self.owner, self.first, self.session = owner, first, session
-        self.row: SpanRow | None = None
+        self.row: CallRow | None = None
         """The first call, as long as it is not stored."""
         self.going_on: dict[int, int] = {}
         """Point -> how often it was gone on from there."""
@@ -78,9 +96,9 @@ class _Said(NamedTuple):
     """After the output: all of it together, and each choice."""
 
 
-def is_unnamed(span: SpanRow) -> bool:
+def is_unnamed(span: CallRow) -> bool:
     """Whether it is a call whose sender said neither session nor conversation."""
-    return span.operation in CALLS and span.session_id is None and span.conversation_id is None and span.counted
+    return span.operation in CALLS and span.session_id is None and span.conversation_id is None
 
 
 class Conversations:
@@ -91,14 +109,14 @@ class Conversations:
         self._expected: OrderedDict[tuple[int, _Owner], _Conversation] = OrderedDict()
         self._known: dict[bytes, _Message] = {}
 
-    def find(self, spans: Iterable[SpanRow], messages: Mapping[bytes, MessageRow]) -> list[FirstCall]:
+    def find(self, spans: Iterable[CallRow], messages: Mapping[bytes, MessageRow]) -> list[FirstCall]:
         """Note the session in each call that goes on from another, and its point in all; returns first calls that are
         stored already and have a session now.
         """
         begun: list[_Conversation] = []
         stored: list[FirstCall] = []
         for span in sorted(filter(is_unnamed, spans), key=lambda span: span.start_ns):
-            said = self._read(span, messages)
+            said = self._read(span, messages) if span.counted else None
             if said is None:
                 continue
             span.inferred_session = None  # of a transaction that failed
@@ -169,7 +187,7 @@ class Conversations:
         while len(self._points) > POINTS:
             self._points.popitem(last=False)
 
-    def _read(self, span: SpanRow, messages: Mapping[bytes, MessageRow]) -> _Said | None:
+    def _read(self, span: CallRow, messages: Mapping[bytes, MessageRow]) -> _Said | None:
         asked: list[int] = []
         answers: list[int] = []
         point = before = 0
@@ -195,7 +213,7 @@ class Conversations:
             asked.append(point)
         return _Said(asked, answers, self._answered(span, messages, point)) if asked else None
 
-    def _answered(self, span: SpanRow, messages: Mapping[bytes, MessageRow], point: int) -> list[int]:
+    def _answered(self, span: CallRow, messages: Mapping[bytes, MessageRow], point: int) -> list[int]:
         choices = [self._known.get(key) or self._understand(key, messages) for key in span.output_hashes or ()]
         said = [parts for parts in choices if isinstance(parts, tuple) and parts]
         whole = tuple(part for parts in said for part in parts)

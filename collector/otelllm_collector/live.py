@@ -14,6 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from .packed import span_rows, text_of
 from .questions import Busy
 from .rows import Batch, MessageRow, SpanRow
 
@@ -62,15 +63,38 @@ class Beat(NamedTuple):
 Event = Seen | Skipped | Beat
 
 
-class _Published(NamedTuple):
+class _Published:
+    """The last spans of a batch. Columns become rows where somebody wants them."""
+
+    def __init__(self, first: int, batch: Batch, number: int) -> None:
+        self.first, self.number, self.messages = first, number, batch.messages
+        self.projects = {key: project for key, row in batch.resources.items() if (project := row.project) is not None}
+        self._spans, self._columns = batch.spans[-number:] if number else [], batch.columns
+        self.size = sum(len(message.body) for message in batch.messages.values())
+        self.size += sum(map(text_of, self._spans)) if self._columns is None else self._columns.text
+
+    @property
+    def last(self) -> int:
+        return self.first + self.number - 1
+
+    @property
+    def spans(self) -> list[SpanRow]:
+        if self._columns is not None:
+            self._spans = span_rows(self._columns, list(self.messages))[-self.number :]
+            self._columns = None
+        return self._spans
+
+
+class _Step(NamedTuple):
+    """Some spans, for a reader."""
+
     first: int
     spans: list[SpanRow]
     messages: Messages
-    size: int
     projects: Mapping[int, str] = {}
     """Of the batch's resources those that have one."""
     skipped: int = 0
-    """For a reader: how many before this it has missed."""
+    """How many before these it has missed."""
 
     @property
     def last(self) -> int:
@@ -95,24 +119,23 @@ class Live:
         with self._lock:
             most, text = (WATCHED_ROWS, WATCHED_TEXT) if self._readers else (IDLE_ROWS, IDLE_TEXT)
             for batch in batches:
-                if batch.spans:
+                if batch.span_count:
                     self._hold(batch, most)
             while self._held and (self._rows > most or self._size > text):
                 gone = self._held.popleft()
-                self._rows -= len(gone.spans)
+                self._rows -= gone.number
                 self._size -= gone.size
         if self._loop is not None and self._readers:
             with contextlib.suppress(RuntimeError):  # the loop has ended: so have its readers
                 self._loop.call_soon_threadsafe(self._wake)
 
     def _hold(self, batch: Batch, most: int) -> None:
-        spans = batch.spans[-most:]
-        self._last += len(batch.spans)
-        size = sum(len(message.body) for message in batch.messages.values()) + sum(map(_text_of, spans))
-        named = {key: project for key, row in batch.resources.items() if (project := row.project) is not None}
-        self._held.append(_Published(self._last - len(spans) + 1, spans, batch.messages, size, named))
-        self._rows += len(spans)
-        self._size += size
+        came = len(batch.spans) if batch.columns is None else batch.columns.rows
+        self._last += came
+        number = min(came, most)
+        self._held.append(_Published(self._last - number + 1, batch, number))
+        self._rows += number
+        self._size += self._held[-1].size
 
     async def watch(
         self, matches: Matches, after: int | None, beat_s: float, project: str | None = None
@@ -147,16 +170,14 @@ class Live:
         finally:
             self._readers.discard(come)
 
-    async def _new(self, position: int) -> AsyncIterator[_Published]:
+    async def _new(self, position: int) -> AsyncIterator[_Step]:
         """What is held after a position, a few spans at a time."""
         for published in self._after(position):
             begin = max(position + 1 - published.first, 0)
-            for start in range(begin, len(published.spans), AT_ONCE) or (begin,):
-                first = published.first + start
-                yield published._replace(
-                    first=first, spans=published.spans[start : start + AT_ONCE], skipped=max(first - 1 - position, 0)
-                )
-                position = first + len(published.spans[start : start + AT_ONCE]) - 1
+            for start in range(begin, published.number, AT_ONCE) or (begin,):
+                first, spans = published.first + start, published.spans[start : start + AT_ONCE]
+                yield _Step(first, spans, published.messages, published.projects, max(first - 1 - position, 0))
+                position = first + len(spans) - 1
                 await asyncio.sleep(0)
 
     def _after(self, position: int) -> list[_Published]:
@@ -167,7 +188,7 @@ class Live:
                     break
                 found.append(published)
             if not found and self._last > position:  # one batch was more than may be held
-                found = [_Published(self._last + 1, [], {}, 0)]
+                found = [_Published(self._last + 1, Batch(), 0)]
         return found[::-1]
 
     def close(self) -> None:
@@ -190,7 +211,7 @@ async def _within(event: asyncio.Event, seconds: float) -> bool:
 
 
 def _wanted(
-    step: _Published, matches: Matches, known: OrderedDict[tuple[object, ...], None], project: str | None
+    step: _Step, matches: Matches, known: OrderedDict[tuple[object, ...], None], project: str | None
 ) -> list[Event]:
     found: list[Event] = [Skipped(step.first - 1, step.skipped)] if step.skipped else []
     for offset, span in enumerate(step.spans):
@@ -209,7 +230,3 @@ def _is_new(span: SpanRow, known: OrderedDict[tuple[object, ...], None]) -> bool
     if len(known) > REMEMBERED:
         known.popitem(last=False)
     return True
-
-
-def _text_of(span: SpanRow) -> int:
-    return len(span.attributes) + len(span.events or "") + len(span.tool_result or "")

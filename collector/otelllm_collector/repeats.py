@@ -11,13 +11,13 @@ span of the same call is the request's child. Where the request is a root, its l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from otelllm import semconv
 
 from .questions import MODEL_CALLS
 
-__all__ = ["CallLike", "has_request_above", "is_request_of_stream", "may_repeat", "repeated"]
+__all__ = ["CallLike", "has_request_above", "is_request_of_stream", "mark", "may_repeat", "repeated"]
 
 _FAR = 32
 """How many spans up a call is looked for that this one could be."""
@@ -61,6 +61,27 @@ def has_request_above(span: CallLike) -> bool:
     """Whether `span` is a streamed call that stands below another span, which may be such a request."""
     has_streamed = span.ttft_s is not None or span.first_chunk_s is not None
     return has_streamed and span.parent_span_id is not None and may_repeat(span)
+
+
+def mark(spans: Iterable[Any]) -> list[Any]:
+    """Note in spans of any traces which calls are to be counted; those in which that changed."""
+    traces: dict[bytes, list[Any]] = {}
+    calls: dict[bytes, int] = {}
+    for span in spans:
+        traces.setdefault(span.trace_id, []).append(span)
+        if may_repeat(span):
+            calls[span.trace_id] = calls.get(span.trace_id, 0) + 1
+    changed: list[Any] = []
+    for trace_id, number in calls.items():
+        trace = traces[trace_id]
+        if number < 2 and not any(map(is_request_of_stream, trace)):
+            continue
+        outdone = repeated(trace)
+        for span in trace:
+            if may_repeat(span) and span.counted == (span.span_id in outdone):
+                span.counted = not span.counted
+                changed.append(span)
+    return changed
 
 
 def repeated(trace: Iterable[CallLike]) -> set[int]:

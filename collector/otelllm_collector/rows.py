@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -18,9 +19,11 @@ __all__ = [
     "ResourceRow",
     "ScopeRow",
     "ScoreRow",
+    "SpanColumns",
     "SpanRow",
     "TooMany",
     "TraceRow",
+    "UnnamedCall",
 ]
 
 Hash = bytes
@@ -201,6 +204,48 @@ class TraceRow:
 
 
 @dataclass(slots=True)
+class UnnamedCall:
+    """Of a call whose sender named no session what tells its conversation."""
+
+    row: int
+    """Its place among the rows of its batch."""
+    trace_id: bytes
+    span_id: int
+    start_ns: int
+    operation: str | None
+    service_name: str | None
+    user_id: str | None
+    counted: bool
+    input_hashes: list[Hash] | None
+    output_hashes: list[Hash] | None
+    session_id: str | None = None
+    conversation_id: str | None = None
+    inferred_session: str | None = None
+    prefix: int | None = None
+
+
+@dataclass(slots=True)
+class SpanColumns:
+    """A batch's spans as columns, each once (see packed.py)."""
+
+    arrays: dict[str, Any]
+    """Of Arrow, by column; without those in which nothing is."""
+    columns: dict[str, str]
+    """Their names and DuckDB's types, in order."""
+    rows: int
+    came: int
+    """How many spans there were: some may have come twice."""
+    traces: dict[bytes, TraceRow]
+    """A summary for each trace."""
+    text: int
+    """Characters in the longest of the columns: about what they take in memory."""
+    hours: list[int]
+    """A time in each hour in which one of them began."""
+    unnamed: list[UnnamedCall]
+    """Those of the spans that are calls of no named session."""
+
+
+@dataclass(slots=True)
 class ContentRow:
     """Prompts and answers that came as a log record beside the span, not on it."""
 
@@ -299,6 +344,8 @@ class Batch:
     scopes: dict[int, ScopeRow] = field(default_factory=dict)
     messages: dict[Hash, MessageRow] = field(default_factory=dict)
     spans: list[SpanRow] = field(default_factory=list)
+    columns: SpanColumns | None = None
+    """The spans, where they are no rows any more."""
     contents: list[ContentRow] = field(default_factory=list)
     scores: list[ScoreRow] = field(default_factory=list)
     logs: list[LogRow] = field(default_factory=list)
@@ -321,4 +368,9 @@ class Batch:
     @property
     def size(self) -> int:
         """How many records are kept."""
-        return len(self.spans) + len(self.logs) + len(self.metrics)
+        return self.span_count + len(self.logs) + len(self.metrics)
+
+    @property
+    def span_count(self) -> int:
+        """How many of them are spans."""
+        return len(self.spans) if self.columns is None else self.columns.came

@@ -87,9 +87,14 @@ class Telemetry:
                 outcome = "ok"
             finally:
                 self._commit.record(time.perf_counter() - began, {"outcome": outcome})
-            for signal in ("spans", "metrics", "logs"):
-                if number := sum(len(getattr(batch, signal)) for batch in batches):
-                    self._stored.add(number, {"signal": "traces" if signal == "spans" else signal})
+            stored = {
+                "traces": sum(batch.span_count for batch in batches),
+                "metrics": sum(len(batch.metrics) for batch in batches),
+                "logs": sum(len(batch.logs) for batch in batches),
+            }
+            for signal, number in stored.items():
+                if number:
+                    self._stored.add(number, {"signal": signal})
 
         return timed_write
 

@@ -13,12 +13,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from otelllm_collector import rows
+from otelllm_collector.columns import MESSAGES
 from otelllm_collector.decode import decode
 from otelllm_collector.questions import BadQuestion, Page, SpanFilter
 from otelllm_collector.rows import Batch
 from otelllm_collector.stores.duckdb import open_store
-from otelllm_collector.stores.duckdb.arrow import MESSAGES
-from otelllm_collector.stores.duckdb.writing import TABLES
+from otelllm_collector.stores.duckdb.tables import TABLES
 
 if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import Span

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..columns import Columns
 from ..commits import Commits, Journaled, Rejected
-from ..decode import Decoded, Signal, Undecodable, decode_whole
+from ..decode import Decoded, Signal, Undecodable
 from ..decode.inflate import TooLarge, inflate
+from ..decoding import decode_packed
 from ..journal import Journal, JournalFailed
-from ..prices import with_costs
 from ..questions import Busy
 from ..rows import Batch, TooMany
 from ..telemetry import Telemetry
@@ -86,10 +87,13 @@ class Intake:
         telemetry: Telemetry | None = None,
         journal: Journal | None = None,
         now_ns: Callable[[], int] = time.time_ns,
+        span_columns: Columns | None = None,
     ) -> None:
-        """Without a journal an answer waits until the store has committed."""
+        """Without a journal an answer waits until the store has committed. Spans are packed into such columns, the
+        store's, where they are given.
+        """
         self.telemetry = telemetry or Telemetry()
-        self.commits, self._decoding, self._journal = commits, decoding, journal
+        self.commits, self._decoding, self._journal, self._columns = commits, decoding, journal, span_columns
         self._in_flight_limit, self._now_ns = in_flight_limit, now_ns
         self.in_flight = 0
         """Bytes of all receivers, as they came and inflated."""
@@ -114,7 +118,7 @@ class Intake:
             now_ns = self._now_ns()
             decoded = await loop.run_in_executor(
                 self._decoding,
-                lambda: _priced(decode_whole(signal, body, is_json=is_json, now_ns=now_ns, project=project)),
+                lambda: decode_packed(signal, body, self._columns, is_json=is_json, now_ns=now_ns, project=project),
             )
             if decoded.batch.size:
                 await self._keep(signal, decoded, now_ns)
@@ -150,11 +154,6 @@ class Intake:
                     await asyncio.wrap_future(room)
         except TimeoutError as error:
             raise Busy("the store is behind with what was accepted; send this again in a second") from error
-
-
-def _priced(decoded: Decoded) -> Decoded:
-    with_costs(decoded.batch)
-    return decoded
 
 
 def refusals(batch: Batch) -> tuple[int, str]:

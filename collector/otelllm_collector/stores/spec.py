@@ -25,6 +25,10 @@ class Store(Protocol):
     A question that can't be answered raises `BadQuestion`; nothing else of a caller's doing may raise.
     """
 
+    @property
+    def span_columns(self) -> dict[str, str]:
+        """The columns into which spans can be packed before they are written (see packed.py), with their types."""
+
     def follow(self, journal: str) -> int:
         """What is written from now on comes from the journal of this identity; the number up to which it is stored, 0
         where nothing of it is. Called before the first `write`, by whoever has a journal.

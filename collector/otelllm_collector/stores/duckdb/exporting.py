@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import duckdb
 from nanoarrow import ipc  # type: ignore[import-untyped]  # nanoarrow publishes no types
 
+from ...columns import MESSAGES
 from ...questions import Signal, SpanFilter
 from ...rows import NO_MESSAGE, Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
 from ...sql import sql
-from .arrow import MESSAGES
 from .conditions import (
     Condition,
     log_condition,

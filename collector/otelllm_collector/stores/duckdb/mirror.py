@@ -65,5 +65,5 @@ class Mirror:
                 self.connection.execute("rollback")
 
     def _run(self, query: str, named: Named, bounds: dict[str, int] | None = None) -> None:
-        with Registered(self.connection, named):
+        with Registered.of_rows(self.connection, named):
             self.connection.execute(query, bounds)

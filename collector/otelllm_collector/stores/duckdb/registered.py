@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
+import nanoarrow as na  # type: ignore[import-untyped]  # nanoarrow publishes no types
 
-from .arrow import table
+from ...columns import table
 
 __all__ = ["Named", "Registered", "insertion", "read_columns"]
 
@@ -26,9 +27,14 @@ class Named(NamedTuple):
 class Registered:
     """An Arrow table that DuckDB sees under its name inside the block."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, named: Named) -> None:
-        self._connection, self._name = connection, named.name
-        connection.register(named.name, table(named.columns, named.rows, named.message_ids))
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, made: na.Array) -> None:
+        self._connection, self._name = connection, name
+        connection.register(name, made)
+
+    @classmethod
+    def of_rows(cls, connection: duckdb.DuckDBPyConnection, named: Named) -> Registered:
+        """The rows as such a table."""
+        return cls(connection, named.name, table(named.columns, named.rows, named.message_ids))
 
     def __enter__(self) -> None:
         return None

@@ -102,6 +102,11 @@ class DuckDBStore:
         self._is_paused = False
         self._is_open = True
 
+    @property
+    def span_columns(self) -> dict[str, str]:
+        """Of the table of spans, with DuckDB's types."""
+        return self._writing.span_columns
+
     def follow(self, journal: str) -> int:
         """How far this journal is stored."""
         return self._writing.follow(journal)
