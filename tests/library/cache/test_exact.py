@@ -1,16 +1,16 @@
-"""Which calls the cache answers, with whose answers, and what it says of them; through the real SDKs."""
+"""Which calls the cache answers, and what it says of them; through the real SDKs."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from library.cache.asking import ANTHROPIC, ASKED, OPENAI, UNFIT, Case, comparable
+from library.cache.asking import ASKED, UNFIT, Case, comparable
+from library.cache.told import FOUR, MESSAGE_STREAM, MOSTLY_SYNC, STREAM, WHOLE, Make, decisions, exact, outcomes
 from wire import files
-from wire.server import CUT, Reply, sse, whole
+from wire.server import CUT, sse, whole
 
 import otelllm
 import otelllm.cache
@@ -21,136 +21,6 @@ if TYPE_CHECKING:
 
     from telemetry import Telemetry
     from wire.server import Provider
-
-Make = Callable[..., Any]
-WHOLE = OPENAI[0]
-STREAM = next(case for case in OPENAI if case.is_stream)
-MESSAGE, MESSAGE_STREAM = ANTHROPIC[0], next(case for case in ANTHROPIC if case.is_stream)
-FOUR = pytest.mark.parametrize("case", [WHOLE, STREAM, MESSAGE, MESSAGE_STREAM], ids=str)
-
-# Where nothing depends on how the client waits.
-MOSTLY_SYNC = pytest.mark.parametrize("kind", [0, pytest.param(1, marks=pytest.mark.slow)], ids=["sync", "async"])
-
-
-def exact(**rule: Any) -> dict[str, Any]:
-    return {"cache": {"exact": {"scope": "all", **rule}}}
-
-
-def outcomes(otel: Telemetry) -> list[Any]:
-    return [(span.attributes or {}).get(semconv.CACHE_OUTCOME) for span in otel.spans]
-
-
-def decisions(otel: Telemetry) -> list[tuple[Any, ...]]:
-    names = ("rule", "mode", "outcome", "scope", "reason")
-    events = [event for span in otel.spans for event in span.events if event.name == semconv.EVENT_DECISION]
-    return [tuple((event.attributes or {})[name] for name in names) for event in events]
-
-
-@pytest.mark.parametrize(
-    ("scope", "mine", "yours", "shared"),
-    [
-        ("user", {"user": "u1"}, {"user": "u2"}, False),
-        ("user", {"user": "u1"}, {"user": "u1", "feature": "search"}, True),
-        ("tag:tenant", {"tags": {"tenant": "a"}}, {"tags": {"tenant": "b"}}, False),
-        ("tag:tenant", {"tags": {"tenant": "a"}, "user": "u1"}, {"tags": {"tenant": "a"}, "user": "u2"}, True),
-        ("feature", {"feature": "search"}, {"feature": "support"}, False),
-        (["feature", "user"], {"feature": "f", "user": "u1"}, {"feature": "f", "user": "u2"}, False),
-        ("all", {"user": "u1"}, {"user": "u2"}, True),
-        ("all", {"prompt": ("p", "1")}, {"prompt": ("p", "2")}, False),
-        ("all", {"depends_on": ["kb:42@v7"]}, {"depends_on": ["kb:42@v8"]}, False),
-        ("all", {"depends_on": ["a@1", "b@1"]}, {"depends_on": ["b@1", "a@1"]}, True),
-    ],
-)
-@MOSTLY_SYNC
-@pytest.mark.parametrize("case", [WHOLE, MESSAGE_STREAM], ids=str)
-def test_answers_stay_in_their_scope(
-    otel: Telemetry, make_app: Make, provider: Provider, case: Case, scope: Any, mine: Any, yours: Any, shared: bool
-) -> None:
-    """One user's answer is no other's, unless the policy says so."""
-    otel.instrument(policy=exact(scope=scope))
-    app = make_app(case.sdk)
-    for said in (mine, yours):
-        case.answer(provider)
-        with otelllm.context(**said):
-            case.ask(app)
-    assert outcomes(otel) == ["stored", "hit" if shared else "stored"]
-    provider._queue.clear()
-
-
-@FOUR
-def test_without_a_scope_nothing_is_cached(otel: Telemetry, make_app: Make, provider: Provider, case: Case) -> None:
-    """By default answers are kept apart by user: a call that names none gets its own answer, and its span says why."""
-    otel.instrument(policy={"cache": {"exact": {}}})
-    app = make_app(case.sdk)
-    for _ in range(2):
-        case.answer(provider)
-        case.ask(app)
-    assert outcomes(otel) == ["skipped", "skipped"]
-    reason = "the call has no user, by which answers are kept apart"
-    assert decisions(otel) == [("cache.exact", "enforce", "skip", "user", reason)] * 2
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"api_key": "sk-other"},
-        {"organization": "org-2"},
-        {"project": "p2"},
-        {"default_headers": {"x-tenant": "b"}},
-        {"default_query": {"deployment": "b"}},
-    ],
-    ids=str,
-)
-@MOSTLY_SYNC
-def test_another_clients_answers_are_its_own(
-    cached: Telemetry, make_app: Make, provider: Provider, change: dict[str, Any]
-) -> None:
-    """Credentials and whatever else a client is set to always count."""
-    for app in (make_app("openai"), make_app("openai", **change), make_app("openai")):
-        WHOLE.answer(provider)
-        WHOLE.ask(app)
-    assert outcomes(cached) == ["stored", "stored", "hit"]
-    provider._queue.clear()
-
-
-def test_what_the_http_client_sends_along_counts(cached: Telemetry, make_app: Make, provider: Provider) -> None:
-    """Headers of its own, set at once or later; with an auth of its own nobody can tell whose it is."""
-    app = make_app("openai")
-    for tenant in ("a", "b", "a"):
-        app.client._client.headers["x-tenant"] = tenant
-        WHOLE.answer(provider)
-        WHOLE.ask(app)
-    app.client._client.auth = ("user", "password")
-    app.client.api_key = "sk-2"
-    WHOLE.answer(provider)
-    WHOLE.ask(app)
-    assert outcomes(cached) == ["stored", "stored", "hit", "skipped"]
-    provider._queue.clear()
-
-
-def test_a_key_that_is_changed_later_counts(cached: Telemetry, make_app: Make, provider: Provider) -> None:
-    """The client is looked at for each call."""
-    app = make_app("openai")
-    for key in ("sk-test", "sk-other", "sk-test"):
-        app.client.api_key = key
-        WHOLE.answer(provider)
-        WHOLE.ask(app)
-    assert outcomes(cached) == ["stored", "stored", "hit"]
-    provider._queue.clear()
-
-
-def test_credentials_that_can_not_be_told_make_no_hit(cached: Telemetry, make_app: Make, provider: Provider) -> None:
-    """A function that gives the key: what it will say is not ours to ask."""
-    app = make_app("openai", api_key=(lambda: "sk-test") if make_app("openai").kind == "sync" else _key)
-    for _ in range(2):
-        WHOLE.answer(provider)
-        WHOLE.ask(app)
-    assert outcomes(cached) == ["skipped", "skipped"]
-    assert decisions(cached)[0][4] == "with whose credentials the client asks can't be told"
-
-
-async def _key() -> str:
-    return "sk-test"
 
 
 @FOUR
@@ -323,60 +193,6 @@ def test_the_keys_of_a_pool_share_their_answers(
     setup._running.changed(from_mapping(exact() | {"keys": [{"provider": "openai", "keys": ["env:POOLED_THREE"]}]}))
     WHOLE.ask(app, seed=0)
     assert outcomes(otel)[-1] == "stored"
-
-
-@pytest.mark.parametrize(
-    "where", ["memory", *(pytest.param(one, marks=pytest.mark.slow) for one in ("sqlite", "redis"))]
-)
-@FOUR
-def test_invalidating_and_expelling_by_hand(
-    otel: Telemetry, make_app: Make, provider: Provider, case: Case, where: str, tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> None:  # fmt: skip
-    """In force at once: what depends on a document, and one bad answer, by the span that stored it or was given it."""
-    places = {"memory": "memory", "sqlite": f"sqlite:{tmp_path / 'cache.db'}"}
-    otel.instrument(policy=exact(where=places.get(where) or request.getfixturevalue("redis_url")))
-    app = make_app(case.sdk)
-
-    def ask() -> str:
-        case.answer(provider)
-        otel.clear()
-        with otelllm.context(depends_on=["kb:42@v7", "kb:43@v1"]):
-            case.ask(app)
-        provider._queue.clear()
-        return str(outcomes(otel)[0])
-
-    assert [ask(), ask()] == ["stored", "hit"]
-    otelllm.cache.invalidate("kb:44", "kb")
-    assert ask() == "hit"
-    otelllm.cache.invalidate("kb:42")
-    assert [ask(), ask()] == ["stored", "hit"]
-    otelllm.cache.invalidate("kb:43@v1")
-    assert ask() == "stored"
-    stored = otel.span.get_span_context().span_id
-    assert otelllm.cache.expel(stored) is True
-    assert otelllm.cache.expel(stored) is False
-    assert [ask(), ask()] == ["stored", "hit"]
-    assert otelllm.cache.expel(format(otel.span.get_span_context().span_id, "016x")) is True
-    assert ask() == "stored"
-
-
-def test_a_document_that_changes_while_its_answer_is_on_the_way(
-    cached: Telemetry, make_app: Make, provider: Provider
-) -> None:
-    """The answer is of the old one: the app that asked gets it, nobody else does."""
-    app = make_app("openai")
-
-    def old(_: Any) -> Reply:
-        otelllm.cache.invalidate("kb:42")
-        return whole(files.body("openai/chat.json"))
-
-    provider.always = old
-    for _ in range(2):
-        with otelllm.context(depends_on=["kb:42@v7"]):
-            WHOLE.ask(app)
-    assert len(provider.requests) == 2
-    assert "hit" not in outcomes(cached)
 
 
 def test_lookups_are_counted(cached: Telemetry, make_app: Make, provider: Provider) -> None:
