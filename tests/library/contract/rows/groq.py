@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import groq._streaming
 from library.contract.row import Row, asking
 from library.groq.app import AsyncApp, SyncApp
 from wire import files
@@ -35,6 +36,7 @@ COMMON: dict[str, Any] = {
     "refusal_type": "rate_limit_exceeded",
     "error_event": files.event(ERROR),
     "error_event_type": "over_capacity",
+    "error_stays": not hasattr(groq._streaming, "APIError"),  # the oldest ones give it to the app as a chunk
     "sends_at_once": True,
     "blocks": True,
 }
