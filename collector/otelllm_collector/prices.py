@@ -129,7 +129,7 @@ def _read_rest(row: SpanRow, usage: Usage) -> str | None:
     tier: str | None = None
     for text in (row.made, row.attributes):
         # Reading the text costs more than all else here, and hardly any has something to say.
-        if text is None or not ("_tokens" in text or "otelllm.usage." in text or "tier" in text):
+        if text is None or not (".usage." in text or "tier" in text):
             continue
         found = orjson.loads(text)
         found = found["attributes"] if text is row.made else found
