@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar
 from dataclasses import dataclass
 
-from opentelemetry.context import Context, get_value, set_value
+from opentelemetry.context import Context, create_key, get_value, set_value
 
 from .call import Cost, Usage
 
-__all__ = ["Lineage", "Totals", "above", "below"]
+__all__ = ["Lineage", "Totals", "above", "below", "root_of", "rooted", "untraced"]
 
 _KEY = "otelllm.lineage"
+_ROOT = create_key("otelllm-root")
+"""Set below a framework's run that no span encloses to what stands for its thread or task."""
+_untraced: ContextVar[object | None] = ContextVar("otelllm-call-tree", default=None)
 
 
 class Totals:
@@ -70,3 +74,24 @@ def above(context: Context | None = None) -> Lineage:
 def below(lineage: Lineage, context: Context) -> Context:
     """`context` in which `lineage` holds."""
     return set_value(_KEY, lineage, context)
+
+
+def untraced(*, made: bool = True) -> object | None:
+    """Stands for the thread or task that runs here; never reset: it says no more than that two things came in it one
+    after the other. None where there is none yet and none is to be `made`.
+    """
+    found = _untraced.get()
+    if found is None and made:
+        found = object()
+        _untraced.set(found)
+    return found
+
+
+def rooted(context: Context) -> Context:
+    """The context below a framework's run that no span encloses. MUST be called where the run was started."""
+    return set_value(_ROOT, untraced(), context)
+
+
+def root_of(context: Context | None = None) -> object | None:
+    """What stands for the thread or task in which such a run was started, of all that is below it."""
+    return get_value(_ROOT, context)

@@ -47,7 +47,7 @@ class Observed:
     def __init__(self, step: Step, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._step = step
         self._arguments: dict[str, Any] = {}
-        self._run = Run(step.operation, step.name, step.facts, span_name=step.span_name)
+        self._run = Run(step.operation, step.name, step.facts, span_name=step.span_name, is_apps=True)
         if self._run.is_recording:
             with safely("reading a step's arguments"):
                 self._arguments = _bound(signature, args, kwargs)

@@ -17,7 +17,7 @@ from . import emit, semconv
 from .attributes import error_type_of
 from .call import Value
 from .capture import Content
-from .lineage import Lineage, Totals, above, below
+from .lineage import Lineage, Totals, above, below, rooted
 from .safely import safely
 from .scope import current as current_scope
 from .span_events import write_error
@@ -75,7 +75,7 @@ class Run:
 
     __slots__ = ("_emitter", "_started", "_totals", "content", "context", "found", "name", "operation", "span")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all but what it is are optional, and by name
         self,
         operation: str,
         name: str,
@@ -86,8 +86,11 @@ class Run:
         span_name: str | None = None,
         started_ns: int | None = None,
         links: Sequence[Link] = (),
+        is_apps: bool = False,
     ) -> None:
-        """`parent` is the context above (default: the current one); `started_ns` since the epoch, where it is past."""
+        """`parent` is the context above (default: the current one); `started_ns` since the epoch, where it is past.
+        `is_apps` where the app itself said that this is one step.
+        """
         self.operation = operation
         self.name = name
         self._emitter = emit.active()
@@ -103,6 +106,8 @@ class Run:
             self._emitter = None
             return
         with safely("starting a step"):
+            if not is_apps and not get_current_span(self.context).get_span_context().is_valid:
+                self.context = rooted(self.context)
             span_name = span_name or f"{operation} {name}".rstrip()
             self._start(self._emitter, facts or {}, kind, span_name, started_ns, links)
 

@@ -1,9 +1,10 @@
 """One budget of attempts for a call tree: the same request, asked again by a layer above ours, is no new question.
 
 A framework's retry loop, a decorator of the app's, a loop around both: each calls us anew with what has just failed,
-and naive stacks make 12 to 45 requests out of one. A tree is what one trace holds; without a trace, what one thread or
-task does one after the other. Only the same request counts as the same: SDK, operation, and a hash of all arguments.
-Other questions below the same agent have budgets of their own, and so has a question that was answered.
+and naive stacks make 12 to 45 requests out of one. A tree is what one trace holds; without a trace, or where its first
+span is a framework's run, what one thread or task does one after the other. Only the same request counts as the same:
+SDK, operation, and a hash of all arguments. Other questions below the same agent have budgets of their own, and so has
+a question that was answered.
 
 A call that succeeds costs nothing of all this but a look at an empty table.
 """
@@ -11,7 +12,6 @@ A call that succeeds costs nothing of all this but a look at an empty table.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from opentelemetry.trace import get_current_span
 
+from ..lineage import root_of, untraced
 from ..stages import Asked
 
 __all__ = ["CallTrees", "Spent", "fingerprint", "twin_of"]
@@ -28,11 +29,6 @@ OF_TRACE_S = 600.0
 MOST = 1024
 _NO_QUESTION = frozenset({"timeout", "extra_headers", "request_options", "http_headers", "timeout_ms", "retries"})
 """Arguments that change how a request is sent, and not what it asks."""
-
-_untraced: ContextVar[object | None] = ContextVar("otelllm-call-tree", default=None)
-"""Stands for a thread or task that no span encloses. Set once something failed there, and never reset: it says no more
-than that two calls came one after the other.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +82,28 @@ class CallTrees:
 
     def spent(self, asked: Asked) -> Spent | None:
         """What this tree has used up already of this request; None where it is a new one."""
-        if not self._spent or (tree := _current()) is None:
+        if not self._spent or not (trees := _trees()):
             return None
-        found = self._spent.get((tree, fingerprint(asked)))
-        return found if found is not None and found.until > self._clock() else None
+        question, now = fingerprint(asked), self._clock()
+        found = [one for tree in trees if (one := self._spent.get((tree, question))) is not None and one.until > now]
+        return max(found, key=lambda one: one.attempts, default=None)
 
     def failed(self, asked: Asked, attempts: int, error: Exception, untraced_s: float) -> None:
         """The request failed in this tree; `attempts` were made of it by now, those of earlier calls among them."""
-        tree = _current()
-        if tree is None:
-            tree = object()
-            _untraced.set(tree)
-        now = self._clock()
-        key = (tree, fingerprint(asked))
-        self._spent.pop(key, None)
-        if len(self._spent) >= MOST:
-            self._drop(now)
-        lasts_s = OF_TRACE_S if isinstance(tree, int) else untraced_s
-        self._spent[key] = Spent(attempts, twin_of(error), now + lasts_s)
+        now, question, twin = self._clock(), fingerprint(asked), twin_of(error)
+        for tree in _trees() or [untraced()]:
+            key = (tree, question)
+            self._spent.pop(key, None)
+            if len(self._spent) >= MOST:
+                self._drop(now)
+            lasts_s = OF_TRACE_S if isinstance(tree, int) else untraced_s
+            self._spent[key] = Spent(attempts, twin, now + lasts_s)
 
     def answered(self, asked: Asked) -> None:
         """The request was answered after all: asked once more, it is a new question."""
-        if (tree := _current()) is not None:
-            self._spent.pop((tree, fingerprint(asked)), None)
+        question = fingerprint(asked)
+        for tree in _trees():
+            self._spent.pop((tree, question), None)
 
     def _drop(self, now: float) -> None:
         """What is over, and the oldest."""
@@ -117,7 +112,8 @@ class CallTrees:
                 self._spent.pop(key, None)
 
 
-def _current() -> Hashable | None:
-    """The tree of what runs now."""
+def _trees() -> list[Hashable]:
+    """The trees of what runs now: the trace; and the thread or task, where no span of the app's own is above."""
     context = get_current_span().get_span_context()
-    return context.trace_id if context.is_valid else _untraced.get()
+    found = [root_of() if context.is_valid else untraced(made=False)]
+    return [*([context.trace_id] if context.is_valid else []), *(one for one in found if one is not None)]

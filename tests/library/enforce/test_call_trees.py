@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tenacity
 
+import otelllm
 from otelllm import semconv
+from otelllm.runs import Run
 
 from .apps import Asking, Way, answer_of
 from .test_retries import ERRORS, RETRIES, refusal
@@ -65,6 +67,30 @@ def test_three_nested_layers_share_one_budget(
     else:
         patient.app.runner.run(_insisting_within(patient, way))
     assert len(provider.requests) == 4
+
+
+def test_runs_of_a_framework_one_after_the_other_share_it_and_those_of_the_apps_own_steps_do_not(
+    otel: Telemetry, provider: Provider, patient: Asking, way: Way
+) -> None:
+    """Nobody's span encloses them: each is a trace of its own. What the app calls one step is one tree."""
+    if way.kind == "async":
+        pytest.skip("the driver gives each asking a context of its own; see langchain/test_layers.py")
+    otel.instrument(policy={"retries": RETRIES})
+    provider.always = refusal(429, "rate_limit_error", "slow down")
+
+    def run() -> None:
+        with pytest.raises(ERRORS[way.sdk].RateLimitError):
+            patient.ask()
+
+    for _ in range(3):
+        framework = Run("chain", "answer")
+        with framework.current():
+            run()
+        framework.end()
+    assert len(provider.requests) == 4
+    for _ in range(2):
+        otelllm.workflow(run)()
+    assert len(provider.requests) == 3 * 4
 
 
 async def _insisting_within(asking: Asking, way: Way) -> None:
