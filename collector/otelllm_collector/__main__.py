@@ -47,6 +47,7 @@ from .journal import STORE, Journal
 from .listening import STOP_WITHIN_S, WebServer, check_certificates, listen, room_for
 from .live import Live
 from .policies import Policies
+from .priority import step_back
 from .questions import Busy
 from .receivers.http import OtlpHttp
 from .receivers.intake import Intake
@@ -144,7 +145,11 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 async def serve(settings: Settings, store: Store) -> None:
     """Serve until told to stop; then store what was accepted."""
-    with listen(settings) as listener, ThreadPoolExecutor(2) as decoding, ThreadPoolExecutor(4) as questions:
+    with (
+        listen(settings) as listener,
+        ThreadPoolExecutor(2, initializer=step_back) as decoding,
+        ThreadPoolExecutor(4) as questions,
+    ):
         live, policies = Live(), Policies(settings.data)
         telemetry = Telemetry([prometheus_reader(), *otlp_readers()])
         onward = _Onward(settings)

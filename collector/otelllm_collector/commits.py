@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, Protocol
 
+from .priority import step_back
 from .questions import Busy
 from .rows import Batch
 
@@ -191,6 +192,7 @@ class Commits:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        step_back()
         wait_s: float | None = None
         while True:
             with self._changed:
