@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from collector.backends import PATIENCE_S, Backend, Sent, grpc_backend, http_backend, until
 from collector.exports import request, span
@@ -23,6 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from otelllm_collector.config import BadSetting
 from otelllm_collector.decode import decode
 from otelllm_collector.exporters import Exporters
+from otelllm_collector.exporters.http import HttpSender
 from otelllm_collector.exporters.settings import Destination, Sample, read_destinations
 from otelllm_collector.journal import Journal
 
@@ -154,6 +157,21 @@ def test_a_backend_that_takes_grpc(
 
 def _to(backend: Backend, **more: Any) -> Destination:
     return Destination("a", backend.endpoint, paths={"traces": "/v1/traces", "logs": "/v1/logs"}, **more)
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_what_was_sent_is_let_go_at_once(status: int) -> None:
+    """The collector looks for cycles seldom: a gigabyte that was caught up with stayed in memory for it."""
+    with http_backend() as backend, closing(HttpSender(_to(backend, compression="none"))) as sender:
+        backend.answer = lambda _: (status, {}, b"")
+        gc.collect()
+        gc.disable()
+        try:
+            sender.send("traces", b"\n\x00" * 1000)
+            left = [one for one in gc.get_objects() if isinstance(one, httpx.Request | httpx.Response)]
+        finally:
+            gc.enable()
+        assert left == []
 
 
 def test_an_outage_and_a_restart_cost_nothing(running: Callable[..., tuple[Journal, Exporters]]) -> None:

@@ -41,6 +41,8 @@ class HttpSender:
             answer = self._client.post(self._to.endpoint + self._to.paths[signal], content=content, headers=headers)
         except httpx.HTTPError as error:
             return Later(type(error).__name__)
+        # An answer and its stream hold each other, and what was sent: the collector of cycles comes seldom here.
+        answer.stream = httpx.ByteStream(b"")
         if answer.is_success:
             return self._delivered(signal, answer)
         reason = f"HTTP {answer.status_code}: {answer.text[:_TEXT_SHOWN]}"
