@@ -18,7 +18,7 @@ from .safely import safely
 if TYPE_CHECKING:
     from .price_table import Rates
 
-__all__ = ["configure", "cost_of", "cost_of_shares", "refresh", "source", "warm_up"]
+__all__ = ["configure", "cost_of", "cost_of_shares", "quote", "refresh", "source", "warm_up"]
 
 STANDARD = frozenset({"", "auto", "default", "on_demand", "standard"})
 CONFIGURABLE = {
@@ -73,6 +73,22 @@ def cost_of(
         with safely("pricing a call"):
             return _cost(_tidied(usage), plan, at_ns)
         return Cost("unknown_price")
+
+
+def quote(
+    tokens_in: float, tokens_out: float, *, provider: str, model: str | None, tier: str | None = None
+) -> tuple[float, float] | None:
+    """US dollars that a request of so many tokens will cost, and its answer; None where the price is not known. For
+    estimates: what is plain is multiplied, without the parts and the certainty of a `Cost`. Never raises.
+    """
+    plan = _plans.get((provider, model, tier))
+    if plan is not None and (cell := plan.now) is not None:
+        rates = cell.rates[bisect_left(cell.starts, tokens_in)]
+        if rates.input and rates.output and not rates.by_modality:
+            return tokens_in * rates.input + rates.request, tokens_out * rates.output
+    usage = Usage(input=round(tokens_in), output=round(tokens_out))
+    cost = cost_of(usage, provider=provider, model=model, tier=tier)
+    return None if cost.usd is None else (cost.usd - cost.output, cost.output)
 
 
 def cost_of_shares(

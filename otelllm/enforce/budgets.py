@@ -14,10 +14,10 @@ from time import time
 from typing import Any, Literal, NamedTuple
 
 from ..attempt import Attempt, Target
-from ..call import Call, Decision, Usage
+from ..call import Call, Decision
 from ..endings import is_cancellation
 from ..errors import BudgetExceeded
-from ..pricing import cost_of
+from ..pricing import quote
 from ..state.spec import Bucket, Claim, Refused
 from . import scopes, values, windows
 from .counting import Fail, Sized, WhenFull
@@ -127,16 +127,16 @@ class Budget:
         if self.unit == "tokens":
             return _Worst(tokens_in + tokens_out, tokens_in, 1.0)
         model = target.model or call.request.model
-        usage = Usage(input=round(tokens_in), output=round(tokens_out))
-        cost = cost_of(usage, provider=call.provider, model=model, tier=call.request.tier)
-        if cost.usd is None and self.on_unknown_price == "block":
+        price = quote(tokens_in, tokens_out, provider=call.provider, model=model, tier=call.request.tier)
+        if price is None and self.on_unknown_price == "block":
             raise Unbounded(
                 f"the price of {model!r} of {call.provider} is not known, and on_unknown_price is 'block'; give it one"
                 " by otelllm.instrument(prices=…)"
             )
-        if cost.usd is None:
+        if price is None:
             return _Worst(0.0, 0.0, 0.0)
-        return _Worst(cost.usd, cost.usd - cost.output, cost.output / usage.output if usage.output else 0.0)
+        of_input, of_output = price
+        return _Worst(of_input + of_output, of_input, of_output / tokens_out if tokens_out else 0.0)
 
     def taken(self, call: Call, target: Target, used: Sequence[float]) -> Target | None:
         """See `Counting`: the steps below the cap, by what was used before this call; and the end of a stream."""

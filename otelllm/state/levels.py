@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .spec import Bucket, Claim, Refused
 
-__all__ = ["SLICES", "Level", "Now", "ends_at", "first_refused", "fit", "give", "is_idle", "lower", "used"]
+__all__ = ["SLICES", "Level", "Now", "ends_at", "first_refused", "fit", "give", "is_idle", "lower", "settled", "used"]
 
 SLICES = 60
 """Of a rolling window. One that is partly out of it still counts in full: the window is up to a sixtieth wider."""
@@ -115,6 +115,26 @@ def first_refused(claims: Sequence[Claim], before: Sequence[Level | None], now: 
         if refused is None or (opens_in_s or 0.0) > (refused.opens_in_s or 0.0):
             refused = Refused(claim, used_, opens_in_s)
     return refused
+
+
+def settled(
+    claims: Sequence[Claim], actual: Sequence[float], level_of: Callable[[str], Level | None], now: Now, at: float
+) -> dict[str, Level]:
+    """The levels, by key, after what was taken at `at` (since the epoch) came to `actual`; on each call's path."""
+    after: dict[str, Level] = {}
+    for claim, came_to in zip(claims, actual, strict=True):
+        bucket, amount, _, _ = claim
+        kind = bucket.kind
+        back = amount if kind == "slots" else amount - came_to
+        if not back:
+            continue
+        level: Any = level_of(bucket.key)
+        if kind == "rate":
+            full_at = now.monotonic if level is None or level < now.monotonic else level
+            after[bucket.key] = full_at - back / bucket.per_s
+        else:
+            after[bucket.key] = give(bucket, level, back, now, at)
+    return after
 
 
 def give(bucket: Bucket, level: Level | None, amount: float, now: Now, at: float) -> Level:

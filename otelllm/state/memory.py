@@ -132,11 +132,10 @@ class Memory:
         while self._jobs:
             job = self._jobs.popleft()
             if isinstance(job, _Settled):
-                for claim, actual in zip(job.lease.claims, job.actual, strict=True):
-                    amount = claim.amount if claim.bucket.kind == "slots" else claim.amount - actual
-                    if amount:
-                        before = self._levels.get(claim.bucket.key)
-                        self._keep(claim.bucket, levels.give(claim.bucket, before, amount, now, job.lease.at))
+                kept, claims = self._levels, job.lease.claims
+                kept.update(levels.settled(claims, job.actual, kept.get, now, job.lease.at))
+                if len(kept) != len(self._buckets):
+                    self._learn(claims, now)
             else:
                 for told in job:
                     bucket = told.bucket

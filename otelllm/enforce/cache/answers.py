@@ -14,10 +14,11 @@ __all__ = ["does_more", "is_refusal", "unfit"]
 _FINISHED = {"stop", "tool_call"}
 # A refusal that ends as if it were an answer; tools that the provider ran itself. A text that happens to hold one of
 # these is not kept either: that costs a request, not a wrong answer.
-_REFUSED = re.compile(rb'"refusal"\s*:\s*"|"type"\s*:\s*"(?:refusal|response\.refusal)')
-_DONE = re.compile(
-    rb'"type"\s*:\s*"(?:server_tool_use|mcp_tool_use|mcp_call|mcp_approval_request|code_interpreter_call|web_search_call'
-    rb"|file_search_call|image_generation_call|shell_call|computer_call)"
+# Each begins with a fixed text: that is found ten times as fast as one of several.
+_REFUSED = re.compile(rb'"refusal"\s*:\s*"')
+_OF_A_KIND = re.compile(
+    rb'"type"\s*:\s*"(?:refusal|response\.refusal|server_tool_use|mcp_tool_use|mcp_call|mcp_approval_request'
+    rb"|code_interpreter_call|web_search_call|file_search_call|image_generation_call|shell_call|computer_call)"
 )
 _SERVER_TOOL = "server_tool."
 _LASTING = ("store", "conversation", "background")
@@ -39,7 +40,7 @@ def unfit(call: Call) -> bool:
 
 def is_refusal(body: bytes) -> bool:
     """Whether an answer that ended well says no, or tells of tools that the provider ran."""
-    return _REFUSED.search(body) is not None or _DONE.search(body) is not None
+    return _REFUSED.search(body) is not None or _OF_A_KIND.search(body) is not None
 
 
 def does_more(kwargs: Mapping[str, Any]) -> str | None:
