@@ -98,14 +98,14 @@ class Admission:
         for rule in self._enforced:
             if not rule.applies(call, target):
                 continue
-            scope = rule.scope(call, target)
             try:
                 claims = rule.claims(call, target, size)
             except Unbounded as error:
+                scope = rule.scope(call, target)
                 call.decisions.append(Decision(rule.stage, rule.name, "enforce", "block", scope, str(error)))
                 raise rule.refusal_for(str(error), scope) from error
             if claims:
-                shares.append(Share(rule, scope, claims))
+                shares.append(Share(rule, call, target, claims))
         return shares
 
     def _enforce(
@@ -254,7 +254,7 @@ class Admission:
                     return
                 lease = yield from self._state.acquire(claims, TTL_S, anyway=True)
                 assert isinstance(lease, Lease)
-            reserved.shadows.append(Share(rule, scope, claims, lease))
+            reserved.shadows.append(Share(rule, call, target, claims, lease))
             rule.shadowed(call, target, lease.used)
         except Unbounded as error:
             call.decisions.append(Decision(rule.stage, rule.name, "shadow", "would_block", scope, str(error)))

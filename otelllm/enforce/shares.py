@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..attempt import Target
 from ..call import Call, Decision
 from ..state.spec import Claim, Lease, Refused
 from .counting import Counting
@@ -18,11 +19,17 @@ class Share:
     """What one rule claims of an attempt."""
 
     rule: Counting
-    scope: str
+    call: Call
+    target: Target
     claims: Sequence[Claim]
     lease: Lease | None = None
     """For a rule in shadow mode, its own."""
     decision: Decision | None = None
+
+    @property
+    def scope(self) -> str:
+        """Whom the rule counts the call with, in words: only where something is to be said."""
+        return self.rule.scope(self.call, self.target)
 
 
 @dataclass(slots=True)
