@@ -15,10 +15,11 @@ help: ## what there is
 demo: .venv/demo ## the example agent on a real local model, the collector and the trace explorer, until Ctrl-C
 	@$(BIN)/otelllm demo
 
-test: .venv/dev native browser clock node ## every test
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
+test: .venv/dev native browser clock node ## every test but the longest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not thorough"
 
-test-matrix: .venv/dev node ## frameworks, neighbours, oldest and newest SDKs, each in an environment of its own; ONLY=groq*
+test-matrix: .venv/dev native browser node ## the longest; frameworks, neighbours, oldest and newest SDKs, each in an environment; ONLY=groq*
+	$(if $(ONLY),,$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m thorough)
 	@$(BIN)/python scripts/matrix.py run $(if $(ONLY),'$(ONLY)')
 
 lint: .venv/dev ## format, lint and types

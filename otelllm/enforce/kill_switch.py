@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..call import Call, Decision
 from ..errors import BadConfig, KillSwitchOn
-from ..safely import safely
+from ..safely import swallow
 from ..steps import Steps
 from . import values
 from .match import WrongWhen, compile_when
@@ -116,7 +116,10 @@ class KillSwitch:
 
     def __call__(self, call: Call) -> Steps[str | None]:
         """As a stage of the flow."""
-        with safely("asking the kill switch"):
+        try:
             return self.decide(call)
-        return None
+        except Exception as error:
+            if not swallow("asking the kill switch", error):
+                raise
+            return None
         yield  # type: ignore[unreachable]  # a stage is a generator; this one never waits

@@ -124,7 +124,10 @@ def test_refusals_are_explained(document: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("phases", "checks", "least"),
-    [("examples,coverage", (*CHECKS, "negative_data_rejection"), 500), ("fuzzing", CHECKS, 500)],
+    [
+        ("examples,coverage", (*CHECKS, "negative_data_rejection"), 500),
+        pytest.param("fuzzing", CHECKS, 500, marks=pytest.mark.thorough),
+    ],
 )
 def test_schemathesis_finds_nothing(
     start: Start, tmp_path: Path, phases: str, checks: tuple[str, ...], least: int

@@ -152,6 +152,7 @@ print(seen)
 """
 
 
+@pytest.mark.thorough
 def test_kill_9_at_every_step_of_the_swap_leaves_a_whole_database(tmp_path: Path) -> None:
     """A process of its own is killed just before its first, second, … use of a file in the folder."""
     store = open_store(tmp_path / "prepared")
@@ -184,6 +185,7 @@ def test_kill_9_at_every_step_of_the_swap_leaves_a_whole_database(tmp_path: Path
     assert (True, True) not in kinds  # once the marker is there, it is the new file that opens
 
 
+@pytest.mark.thorough
 def test_kill_9_of_a_collector_that_rewrites_under_load_loses_nothing(tmp_path: Path, start: Start) -> None:
     store = open_store(tmp_path)
     for _ in range(8):

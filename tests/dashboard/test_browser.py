@@ -123,7 +123,7 @@ def test_a_strangers_text_is_shown_and_nothing_in_it_is_fetched_or_run(
     assert not [each for each in asked if ":9/" in each or "pixel" in urlsplit(each).path]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1600), ("dark", 400)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1600), pytest.param("dark", 400, marks=pytest.mark.thorough)])
 def test_every_page_is_drawn_without_an_error(
     browser: Browser, running: str, seeds: Seeds, scheme: str, width: int
 ) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from receiver import Receiver
     from wire.server import Provider
 
-pytestmark = pytest.mark.slow  # each test runs the command as a process of its own
+# Each test runs the command as a process of its own, which imports all SDKs.
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 ELSEWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 

@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import checked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 # As small as a provider SDK can be and still have what ours looks for: the same modules, classes and attributes.
 FAKE_SDK = {

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import ROOT, checked
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 # What touches OpenTelemetry: spans, metrics, events, exporters, exits. The parsers don't.
 CHOSEN = (

@@ -214,7 +214,7 @@ def test_errors(otel: Telemetry, app: App, provider: Provider, status: int) -> N
         app.call(app.client.chat, **ASKED, request_options={"max_retries": 0})
     assert otel.attributes[semconv.ERROR_TYPE] == str(status)
     assert otel.attributes[semconv.PROVIDER_REQUEST_ID] == "req_wire"
-    assert "4711" not in otel.everything()
+    assert "co-secret" not in otel.everything()
     assert "command-x" not in otel.everything()
 
 

@@ -91,6 +91,7 @@ def _billed(body: bytes, output: int) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_64_callers_in_each_of_4_processes_never_exceed_a_cap_in_strict_mode(provider: Provider, state: str) -> None:
     """Of both SDKs, sync and async, whole and streamed; some calls fail, some are cancelled: the provider never works
     on more than the slots, never bills more than the allowance, and next to all of it is used.

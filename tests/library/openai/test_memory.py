@@ -69,6 +69,7 @@ def traced() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(("count", "pause_s"), [(100_000, 0.0), (20_000, 0.002)], ids=["quick", "slow"])
 def test_a_hundred_thousand_chunks_hold_nothing(
     otel: Telemetry, sync_app: SyncApp, provider: Provider, count: int, pause_s: float
@@ -115,6 +116,7 @@ def _drop(app: App, count: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_abandoned_streams_leave_nothing(otel: Telemetry, app: App, provider: Provider) -> None:
     """Each ends its span when it is collected, and the number of objects is that after the first five hundred.
