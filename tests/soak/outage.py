@@ -67,7 +67,7 @@ def _outage(folder: Path, start: Start, spans: int, connections: int) -> str:
     quarters = watch.quarters(*away_between)
     grown = max(quarters[2:]) - max(quarters[:2])
     assert grown < FLAT_MB, f"memory grows: {quarters} MB in the quarters of the outage"
-    assert after.own < max(quarters) + FLAT_MB, f"{after} after all was sent, {quarters} MB in the quarters of the outage"
+    assert after.own < max(quarters) + FLAT_MB, f"{after} after all was sent, {quarters} MB before"
     assert running.stop() == 0
     waits = [_p99(of) for of in (warm, away)]
     return (
