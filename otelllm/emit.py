@@ -204,10 +204,8 @@ class Record:
                 with safely("recording metrics"):
                     (instruments.record if self._theirs is None else instruments.record_cost)(call, failed)
         finally:
-            call.input_size, call.on_headers = (
-                None,
-                [],
-            )  # they hold the call: only the collector of cycles would free it
+            # These hold the call: only the collector of cycles would free it.
+            call.input_size, call.on_headers = None, []
             with safely("ending a span"):
                 moment = call.timing.ended
                 if ended_ns is None and moment is not None:

@@ -36,7 +36,7 @@ def reader_of(body: Any, content: bytes, package: str) -> str:
         return ""
     try:
         again = kind.model_validate_json(content)
-        is_same = again == body and dumped(again) == dumped(body)
+        is_same = again == body and ((shown := dumped(again)) == content or shown == dumped(body))
     except Exception:
         return ""
     return name if is_same else ""

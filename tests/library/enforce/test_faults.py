@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from library.faults import as_in_production, broken  # noqa: F401  the first is a fixture
 
 from otelllm import Blocked, context, safely
 
@@ -15,8 +15,6 @@ from .apps import Asking, Way
 from .test_retries import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from telemetry import Telemetry
     from wire.server import Provider
 
@@ -77,10 +75,6 @@ PARTS = [
 WAYS = [Way("openai", "sync", False), Way("openai", "async", True)]
 
 
-class Broken(Exception):  # noqa: N818  it reads as a word
-    """What our broken part raises; it must never reach the app."""
-
-
 @pytest.fixture(params=WAYS, ids=str)
 def way(request: pytest.FixtureRequest) -> Way:
     """One SDK's: what fails here is the same for each."""
@@ -88,38 +82,12 @@ def way(request: pytest.FixtureRequest) -> Way:
     return found
 
 
-@pytest.fixture(autouse=True)
-def as_in_production() -> Iterator[None]:
-    """Swallow, and forget what was counted."""
-    before = safely.strict(False)
-    yield
-    safely.strict(before)
-    safely.failures.clear()
-
-
-def _break(monkeypatch: pytest.MonkeyPatch, target: str) -> list[str]:
-    """Make `module:name` raise; returns where each call of it is noted."""
-    module_name, _, path = target.partition(":")
-    owner: Any = import_module(module_name)
-    *parents, name = path.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
-    called: list[str] = []
-
-    def broken(*_: Any, **__: Any) -> Any:
-        called.append(target)
-        raise Broken(target)
-
-    monkeypatch.setattr(owner, name, broken)
-    return called
-
-
 @pytest.mark.parametrize("part", PARTS)
 def test_a_broken_part_of_the_enforcement_never_reaches_the_app(
     otel: Telemetry, asking: Asking, provider: Provider, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """New, asked again, and after a failure that passes: each gets its answer or a refusal of the provider's own."""
-    called = _break(monkeypatch, part)
+    called = broken(monkeypatch, part)
     otel.instrument(policy=RULES)
     for feature in ("support", "intent"):
         with context(user="anna", feature=feature, cache=True):
@@ -140,7 +108,7 @@ def test_and_what_another_rule_forbids_stays_forbidden(
     otel: Telemetry, asking: Asking, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """The kill switch holds whatever else is broken."""
-    _break(monkeypatch, part)
+    broken(monkeypatch, part)
     otel.instrument(policy=RULES)
     with context(user="anna", feature="closed"), pytest.raises(Blocked):
         asking.ask()

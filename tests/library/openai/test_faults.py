@@ -6,11 +6,11 @@ The only tests that replace functions of ours, and the only ones in which the li
 from __future__ import annotations
 
 import gc
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from library.faults import Broken, as_in_production, broken  # noqa: F401  the second is a fixture
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
@@ -22,8 +22,6 @@ from otelllm import safely
 from .surfaces import CHAT, RESPONSES, STREAMING, Surface
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from telemetry import Telemetry
     from wire.server import Provider
 
@@ -33,36 +31,6 @@ pytestmark = [
     # The pieces that we break complain in their own way; what matters here is the app.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def as_in_production() -> Iterator[None]:
-    """Swallow, and forget what was counted."""
-    before = safely.strict(False)
-    yield
-    safely.strict(before)
-    safely.failures.clear()
-
-
-class Broken(Exception):  # noqa: N818  it reads as a word
-    """What our broken part raises; it must never reach the app."""
-
-
-def _break(monkeypatch: pytest.MonkeyPatch, target: str) -> list[str]:
-    """Make `module:name` raise; returns where each call of it is noted."""
-    module_name, _, path = target.partition(":")
-    owner: Any = import_module(module_name)
-    *parents, name = path.split(".")
-    for parent in parents:
-        owner = getattr(owner, parent)
-    called: list[str] = []
-
-    def broken(*_: Any, **__: Any) -> Any:
-        called.append(target)
-        raise Broken(target)
-
-    monkeypatch.setattr(owner, name, broken)
-    return called
 
 
 def _exercise(app: App, provider: Provider, surface: Surface) -> None:
@@ -135,7 +103,7 @@ def test_a_broken_part_of_ours_never_reaches_the_app(
     """Every call of the app goes through; spans end; what went wrong is counted."""
     otel.instrument(capture="full")
     target = hook.format(place=PLACES[surface.name])
-    called = _break(monkeypatch, target)
+    called = broken(monkeypatch, target)
     _exercise(app, provider, surface)
     app.settle()
     gc.collect()  # where the end was missed it comes with the stream's last reference
@@ -207,7 +175,7 @@ def test_a_failure_is_logged_once_without_content(
     otel: Telemetry, app: App, provider: Provider, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says what failed and where, once a cause; the error's text, which may hold a prompt, is not in it."""
-    _break(monkeypatch, "otelllm.openai_format.chat:Chat.read_response")
+    broken(monkeypatch, "otelllm.openai_format.chat:Chat.read_response")
     for _ in range(3):
         provider.reply(whole(CHAT.body))
         app.call(CHAT.method(app.client), **CHAT.arguments)
