@@ -41,7 +41,8 @@ FLOORS: dict[str, dict[str, int]] = {
         "cli": 13,
     },
     "otelllm_collector": {
-        "clocks": 0, "config": 0, "content_forms": 0, "native": 0, "priority": 0, "questions": 0, "rows": 0, "sql": 0,
+        "clocks": 0, "config": 0, "content_forms": 0, "native": 0, "priority": 0, "questions": 0, "rows": 0,
+        "span_row": 0, "sql": 0, "": 1,
         "answers": 1, "arguments": 1, "columns": 1, "commits": 1, "conversations": 1, "enrich": 1, "journal": 1,
         "keys": 1, "normalise": 1, "prices": 1, "repeats": 1, "text": 1, "time_limits": 1,
         "auth": 2, "decode": 2, "encode": 2, "exporter_status": 2, "keys_command": 2, "listening": 2,

@@ -8,23 +8,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate, repeat
-from operator import attrgetter, is_not
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import nanoarrow as na  # type: ignore[import-untyped]  # nanoarrow publishes no types
 
-__all__ = ["MESSAGES", "Arrays", "Columns", "Piece", "arrays", "joined", "table", "values"]
+__all__ = ["MESSAGES", "Arrays", "Column", "Columns", "Piece", "arrays", "built", "joined", "table", "values"]
 
 Columns = dict[str, str]
 """A table's columns and their DuckDB types, in order."""
 
-Arrays = dict[str, Any]
-"""Arrow's arrays by column."""
-
 _UUID = na.extension_type(na.fixed_size_binary(16), "arrow.uuid", "")
-_BYTES_16 = na.fixed_size_binary(16)
+_BYTES_16 = "16 bytes"
 
 _SCALARS: dict[str, na.Schema] = {
     "VARCHAR": na.string(),
@@ -36,9 +32,10 @@ _SCALARS: dict[str, na.Schema] = {
     "BOOLEAN": na.bool_(),
     "UUID": _UUID,
     "BLOB": na.binary(),
+    _BYTES_16: na.fixed_size_binary(16),
 }
-_ITEMS = {"BIGINT": "q", "INTEGER": "i", "UINTEGER": "I", "DOUBLE": "d"}
-"""As `array` calls them, which takes half of nanoarrow's time; its "Q" takes the double of it."""
+_ITEMS = {"BIGINT": "q", "UBIGINT": "Q", "INTEGER": "i", "UINTEGER": "I", "DOUBLE": "d"}
+"""As `array` calls them."""
 
 MESSAGES = {
     "message_id": "hash",
@@ -50,6 +47,25 @@ MESSAGES = {
 """Columns that hold ids of messages, and the attributes that have their hashes."""
 
 
+class Column(NamedTuple):
+    """One column as Arrow lays it out. nanoarrow is asked only for what DuckDB gets: an array of its own for each of a
+    batch's columns would take as long as what is in them.
+    """
+
+    rows: int
+    missing: int
+    validity: bytes | None
+    """A bit a row; None where nothing is missing."""
+    buffers: list[bytes]
+    """Where each text or list ends, if it is of those, and what is in it."""
+    items: Column | None = None
+    """Of lists."""
+
+
+Arrays = dict[str, Column]
+"""By name; without those in which nothing is."""
+
+
 def table(columns: Columns, rows: Sequence[object], message_ids: Mapping[bytes, int] | None = None) -> na.Array:
     """The rows' attributes of these names as one Arrow table; messages by their ids, where those are given."""
     return _table(columns, arrays(columns, rows, message_ids), len(rows))
@@ -58,79 +74,102 @@ def table(columns: Columns, rows: Sequence[object], message_ids: Mapping[bytes, 
 def arrays(columns: Columns, rows: Sequence[object], message_ids: Mapping[bytes, int] | None = None) -> Arrays:
     """The same by column, without those in which nothing is: most of most batches."""
     names = [MESSAGES.get(name, name) for name in columns] if message_ids is not None else list(columns)
-    # Row by row, each while it is in the cache, and then turned: column by column costs twice the time.
-    turned = (
-        zip(*map(attrgetter(*names), rows), strict=True) if len(names) > 1 else [list(map(attrgetter(*names), rows))]
-    )
-    return {
-        name: _column(kind, column, message_ids if name in MESSAGES else None)
-        for (name, kind), column in zip(columns.items(), turned, strict=True)
-        if column.count(None) < len(column)
-    }
+    turned = zip(*map(attrgetter(*names), rows)) if len(names) > 1 else [tuple(map(attrgetter(*names), rows))]  # noqa: B905  all of one length
+    return built(columns, dict(zip(names, turned, strict=True)), message_ids)
+
+
+def built(
+    columns: Columns, found: Mapping[str, tuple[Any, ...]], message_ids: Mapping[bytes, int] | None = None
+) -> Arrays:
+    """Columns of what there is under each of their names; of messages' hashes where ids are given."""
+    made: Arrays = {}
+    for name, kind in columns.items():
+        ids = message_ids if name in MESSAGES else None
+        values = found[name if message_ids is None else MESSAGES.get(name, name)]
+        if (missing := values.count(None)) < len(values):
+            made[name] = _column(kind, values, missing, ids)
+    return made
 
 
 def _table(columns: Columns, found: Arrays, rows: int) -> na.Array:
     nothing = na.c_array_from_buffers(na.null(), rows, [], null_count=rows)
-    children = {name: found.get(name, nothing) for name in columns}
-    schema = na.struct({name: na.Schema(built.schema) for name, built in children.items()})
+    children = {name: _array(kind, found[name]) if name in found else nothing for name, kind in columns.items()}
+    schema = na.struct({name: na.Schema(child.schema) for name, child in children.items()})
     return na.Array(na.c_array_from_buffers(schema, rows, [None], null_count=0, children=list(children.values())))
 
 
-def _column(kind: str, values: Sequence[Any], ids: Mapping[bytes, int] | None) -> Any:
-    if kind.endswith("[]"):
-        return _lists(kind.removesuffix("[]"), values, ids)
-    if ids is not None:
-        return na.c_array([value and ids.get(value, 0) for value in values], na.int64())
-    if kind == "UUID":
-        return _uuids(values)
-    if kind == "VARCHAR" and None not in values:
-        return _texts(values)
-    if kind in _ITEMS and None not in values:
-        return _plain(_SCALARS[kind], array(_ITEMS[kind], values))
-    return na.c_array(values, _SCALARS[kind])
-
-
-def _plain(schema: na.Schema, items: array[Any]) -> Any:
-    return na.c_array_from_buffers(schema, len(items), [None, items], null_count=0)
-
-
-def _uuids(values: Sequence[bytes | None]) -> Any:
-    missing = values.count(None)
-    data = b"".join(values) if not missing else b"".join([value or bytes(16) for value in values])  # type: ignore[arg-type]  # no None is left where none is missing
+def _array(kind: str, column: Column) -> Any:
+    """The column as nanoarrow has it."""
+    children = [] if column.items is None else [_array(kind.removesuffix("[]"), column.items)]
     return na.c_array_from_buffers(
-        _UUID, len(values), [_validity(values) if missing else None, data], null_count=missing
+        _type(kind), column.rows, [column.validity, *column.buffers], null_count=column.missing, children=children
     )
 
 
-def _texts(values: Sequence[str]) -> Any:
-    """In buffers of just their size: nanoarrow's own have room for as much again."""
-    whole = "".join(values)
-    pieces: Sequence[str | bytes] = values if whole.isascii() else [value.encode() for value in values]
-    offsets = array("i", accumulate(map(len, pieces), initial=0))
-    return na.c_array_from_buffers(na.string(), len(values), [None, offsets, whole.encode()], null_count=0)
-
-
-def _lists(kind: str, values: Sequence[Sequence[Any] | None], ids: Mapping[bytes, int] | None) -> Any:
-    missing = values.count(None)
-    offsets = array("i", [0])
-    flat: list[Any] = []
-    for value in values:
-        if value:
-            flat.extend(value)
-        offsets.append(len(flat))
+def _column(kind: str, values: Sequence[Any], missing: int, ids: Mapping[bytes, int] | None) -> Column:
+    """Of values of which so many are None. Raises `ValueError`, `TypeError` or `OverflowError` where one is of another
+    kind.
+    """
+    rows, validity = len(values), _validity(values) if missing else None
+    if kind.endswith("[]"):
+        ends, flat = _flat(values)
+        items = _column(kind.removesuffix("[]"), flat, flat.count(None), ids)
+        return Column(rows, missing, validity, [ends], items)
     if ids is not None:
-        # A message that the batch does not bring is none that can be read.
-        child = _plain(na.int64(), array("q", map(ids.get, flat, repeat(0))))
+        values = [None if value is None else ids.get(value, 0) for value in values]
+    if missing:
+        empty = _EMPTY.get(kind, 0)
+        values = [empty if value is None else value for value in values]
+    if kind == "VARCHAR":
+        return Column(rows, missing, validity, _texts(values))
+    if kind == "BLOB":
+        return Column(rows, missing, validity, [_ends(values), b"".join(values)])
+    if kind == "UUID":
+        data = b"".join(values)
+    elif kind == "BOOLEAN":
+        data = _bits(bytes(values))
     else:
-        child = _uuids(flat) if kind == "UUID" else na.c_array(flat, _SCALARS[kind])
-    buffers = [_validity(values) if missing else None, offsets]
-    return na.c_array_from_buffers(na.list_(_SCALARS[kind]), len(values), buffers, null_count=missing, children=[child])
+        data = array(_ITEMS[kind], values).tobytes()
+    return Column(rows, missing, validity, [data])
+
+
+_EMPTY: dict[str, Any] = {"VARCHAR": "", "BLOB": b"", "UUID": bytes(16)}
+"""What stands where nothing is."""
+
+
+def _texts(values: Sequence[str]) -> list[bytes]:
+    text = "".join(values)
+    whole = text.encode()
+    return [_ends(values if len(whole) == len(text) else [value.encode() for value in values]), whole]
+
+
+def _ends(pieces: Sequence[str | bytes]) -> bytes:
+    """Where each of them ends, after a 0."""
+    ends, end = [0], 0
+    for piece in pieces:
+        end += len(piece)
+        ends.append(end)
+    return array("i", ends).tobytes()
+
+
+def _flat(lists: Sequence[Sequence[Any] | None]) -> tuple[bytes, list[Any]]:
+    """Where each of the lists ends, and all of them in one."""
+    ends: list[int] = [0]
+    flat: list[Any] = []
+    for one in lists:
+        if one is not None:
+            flat.extend(one)
+        ends.append(len(flat))
+    return array("i", ends).tobytes(), flat
 
 
 def _validity(values: Sequence[object]) -> bytes:
-    # As one number of which each digit is a bit: reading that is done in C.
-    digits = bytes(map(is_not, reversed(values), repeat(None))).translate(_DIGITS)
-    return int(digits, 2).to_bytes((len(values) + 7) // 8, "little")
+    return _bits(bytes([value is not None for value in values]))
+
+
+def _bits(flags: bytes) -> bytes:
+    """Of bytes that are 0 or 1. As one number of which each digit is a bit: reading that is done in C."""
+    return int(flags[::-1].translate(_DIGITS), 2).to_bytes((len(flags) + 7) // 8, "little")
 
 
 _DIGITS = b"01".ljust(256)
@@ -139,23 +178,14 @@ _DIGITS = b"01".ljust(256)
 def values(part: Piece, columns: Columns, names: Iterable[str]) -> list[Sequence[Any]]:
     """These columns of a piece as Python's values."""
     nothing = [None] * part.rows
-    return [
-        nothing
-        if (column := part.found.get(name)) is None
-        else na.Array(_plain_bytes(column, columns[name])).to_pylist()
-        for name in names
-    ]
+    return [nothing if (column := part.found.get(name)) is None else _pylist(columns[name], column) for name in names]
 
 
-def _plain_bytes(column: Any, kind: str) -> Any:
-    """The column in a type that nanoarrow knows."""
-    if kind != "UUID":
-        return column
-    view = column.view()
-    validity = view.buffer(0) if column.null_count else None
-    return na.c_array_from_buffers(
-        _BYTES_16, column.length, [validity, view.buffer(1)], null_count=column.null_count
-    )  # fmt: skip
+def _pylist(kind: str, column: Column) -> list[Any]:
+    # nanoarrow does not know the type of UUIDs, but what they are made of.
+    made = _array(_BYTES_16 if kind == "UUID" else kind, column)
+    found: list[Any] = na.Array(made).to_pylist()
+    return found
 
 
 class Piece(NamedTuple):
@@ -176,70 +206,72 @@ def joined(columns: Columns, pieces: Sequence[Piece]) -> na.Array:
     """
     whole: Arrays = {}
     for name, kind in columns.items():
-        parts = [
-            _Part(
-                piece.rows,
-                _column(kind, other, None) if (other := piece.others.get(name)) is not None else piece.found.get(name),
-                piece.ids,
-            )
-            for piece in pieces
-        ]
+        parts = [_Part(piece.rows, _own(piece, name, kind), piece.ids) for piece in pieces]
         if any(part.column is not None for part in parts):
             whole[name] = _joined(kind, parts, is_of_messages=name in MESSAGES)
     return _table(columns, whole, sum(piece.rows for piece in pieces))
 
 
+def _own(piece: Piece, name: str, kind: str) -> Column | None:
+    other = piece.others.get(name)
+    return piece.found.get(name) if other is None else _column(kind, other, other.count(None), None)
+
+
 class _Part(NamedTuple):
     rows: int
-    column: Any
+    column: Column | None
     """None where nothing is in it."""
     ids: Sequence[int]
 
-    def buffer(self, place: int) -> memoryview | None:
-        return None if self.column is None else memoryview(self.column.view().buffer(place)).cast("B")
+    def buffer(self, place: int) -> bytes | None:
+        return None if self.column is None or not self.column.buffers else self.column.buffers[place]
 
 
-def _joined(kind: str, parts: Sequence[_Part], *, is_of_messages: bool) -> Any:
+def _joined(kind: str, parts: Sequence[_Part], *, is_of_messages: bool) -> Column:
     rows = sum(part.rows for part in parts)
-    missing = sum(part.rows if part.column is None else part.column.null_count for part in parts)
-    validity = None
+    missing = sum(part.rows if part.column is None else part.column.missing for part in parts)
+    validity, items = None, None
     if missing:
-        validity = _joined_bits(
-            (part.rows, None if part.column is None else part.buffer(0) if part.column.null_count else _ALL)
-            for part in parts
-        )
-    item, children = kind.removesuffix("[]"), []
+        validity = _joined_bits((part.rows, _validity_of(part.column)) for part in parts)
+    item = kind.removesuffix("[]")
     if item != kind:
         buffers = [_joined_offsets(parts)]
         inner = [
-            _Part(part.column.child(0).length, part.column.child(0), part.ids)
+            _Part(part.column.items.rows, part.column.items, part.ids)
             for part in parts
-            if part.column is not None
+            if part.column is not None and part.column.items is not None
         ]
-        children = [_joined(item, inner, is_of_messages=is_of_messages)]
+        items = _joined(item, inner, is_of_messages=is_of_messages)
     elif kind in ("VARCHAR", "BLOB"):
-        buffers = [_joined_offsets(parts), b"".join(part.buffer(2) or b"" for part in parts)]
+        buffers = [_joined_offsets(parts), b"".join([part.buffer(1) or b"" for part in parts])]
     elif kind == "BOOLEAN":
-        buffers = [_joined_bits((part.rows, part.buffer(1)) for part in parts)]
+        buffers = [_joined_bits((part.rows, part.buffer(0)) for part in parts)]
     elif is_of_messages:
-        buffers = [b"".join(_ids(part) for part in parts)]
+        buffers = [b"".join([_ids(part) for part in parts])]
     else:
         width = _WIDTHS.get(kind, 8)
-        buffers = [b"".join(part.buffer(1) or bytes(width * part.rows) for part in parts)]
-    return na.c_array_from_buffers(_type(kind), rows, [validity, *buffers], null_count=missing, children=children)
+        buffers = [b"".join([part.buffer(0) or bytes(width * part.rows) for part in parts])]
+    return Column(rows, missing, validity, buffers, items)
 
 
-def _ids(part: _Part) -> bytes | array[int]:
-    if part.column is None:
+def _validity_of(column: Column | None) -> bytes | None:
+    if column is None or column.missing == column.rows:
+        return None
+    return column.validity if column.missing else _ALL
+
+
+def _ids(part: _Part) -> bytes:
+    places = part.buffer(0)
+    if places is None:
         return bytes(8 * part.rows)
-    return array("q", map(part.ids.__getitem__, memoryview(part.column.view().buffer(1))))
+    return array("q", map(part.ids.__getitem__, memoryview(places).cast("q"))).tobytes()
 
 
 _ALL = b""
 """In the place of bits: all are set."""
 
 
-def _joined_bits(parts: Iterable[tuple[int, bytes | memoryview | None]]) -> bytes:
+def _joined_bits(parts: Iterable[tuple[int, bytes | None]]) -> bytes:
     """Bits one behind the other; None is so many that are not set."""
     found = at = 0
     for rows, bits in parts:
@@ -254,7 +286,7 @@ def _joined_offsets(parts: Sequence[_Part]) -> bytes:
     """Where each text ends. All of a part are moved at once, as one number of 32 bits a text."""
     pieces, end = [bytes(4)], 0
     for part in parts:
-        own = (part.buffer(1) or b"")[4 : 4 * (part.rows + 1)]
+        own = (part.buffer(0) or b"")[4 : 4 * (part.rows + 1)]
         moved = int.from_bytes(own, "little") + end * _each(part.rows)
         pieces.append(moved.to_bytes(4 * part.rows, "little"))
         end += int.from_bytes(own[-4:], "little")

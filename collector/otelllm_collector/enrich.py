@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
 
 from .questions import MODEL_CALLS, OWN_STEPS
 from .rows import TraceRow
+from .span_row import Light
 
-__all__ = ["Summable", "merge", "summarise"]
-
-N = TypeVar("N", int, float)
+__all__ = ["merge", "summarise"]
 
 LIST_LIMIT = 32
 """Names kept in a summary's lists; a trace with more is still found by the spans' own columns."""
 
 
-class Summable(Protocol):
-    """What a summary reads of a span."""
-
-    trace_id: bytes
-    span_id: int
-    parent_span_id: int | None
-    name: str
-    start_ns: int
-    end_ns: int
-    service_name: str | None
-    status: str
-    operation: str | None
-    provider: str | None
-    request_model: str | None
-    response_model: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    cost_usd: float | None
-    cost_status: str | None
-    ttft_s: float | None
-    first_chunk_s: float | None
-    user_id: str | None
-    feature: str | None
-    counted: bool
-
-    @property
-    def session(self) -> str | None:
-        """Said or inferred."""
-
-
-def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
+def summarise(spans: Iterable[Light]) -> dict[bytes, TraceRow]:
     """A summary for each trace that the spans belong to."""
     traces: dict[bytes, TraceRow] = {}
     for span in spans:
@@ -59,7 +26,7 @@ def summarise(spans: Iterable[Summable]) -> dict[bytes, TraceRow]:
     return traces
 
 
-def _add(trace: TraceRow, span: Summable) -> None:
+def _add(trace: TraceRow, span: Light) -> None:
     """What `merge` of the trace and the span's own summary gives, in place: this is done for every span."""
     is_first = span.start_ns < trace.start_ns
     is_root = span.parent_span_id is None
@@ -86,12 +53,12 @@ def _add(trace: TraceRow, span: Summable) -> None:
         trace.features = _with(trace.features, span.feature, is_first)
 
 
-def _add_call(trace: TraceRow, span: Summable) -> None:
+def _add_call(trace: TraceRow, span: Light) -> None:
     trace.calls += 1
     trace.input_tokens = _sum(trace.input_tokens, span.input_tokens)
     trace.output_tokens = _sum(trace.output_tokens, span.output_tokens)
     trace.cache_read_tokens = _sum(trace.cache_read_tokens, span.cache_read_tokens)
-    trace.cost_usd = _sum(trace.cost_usd, span.cost_usd)
+    trace.cost_usd = _cost(trace.cost_usd, span.cost_usd)
     trace.unpriced_calls += _was_used(span) and span.cost_usd is None
     ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
     if ttft_s is not None and (trace.ttft_start_ns is None or span.start_ns < trace.ttft_start_ns):
@@ -105,13 +72,13 @@ def _with(listed: list[str], name: str, is_first: bool) -> list[str]:
     return listed if listed[:1] == [name] else _union([name], listed)
 
 
-def _is_call(span: Summable) -> bool:
+def _is_call(span: Light) -> bool:
     # An app's own embedding or rerank, in its process, has neither provider nor model: no call of a model.
     named = span.operation not in OWN_STEPS or (span.provider or span.request_model) is not None
     return span.counted and span.operation in MODEL_CALLS and named
 
 
-def _was_used(span: Summable) -> bool:
+def _was_used(span: Light) -> bool:
     """What failed before anything was used has no cost to be known."""
     return span.cost_status is not None or span.input_tokens is not None or span.output_tokens is not None
 
@@ -135,7 +102,7 @@ def merge(one: TraceRow, other: TraceRow) -> TraceRow:
         input_tokens=_sum(one.input_tokens, other.input_tokens),
         output_tokens=_sum(one.output_tokens, other.output_tokens),
         cache_read_tokens=_sum(one.cache_read_tokens, other.cache_read_tokens),
-        cost_usd=_sum(one.cost_usd, other.cost_usd),
+        cost_usd=_cost(one.cost_usd, other.cost_usd),
         unpriced_calls=one.unpriced_calls + other.unpriced_calls,
         ttft_s=timed.ttft_s,
         ttft_start_ns=timed.ttft_start_ns,
@@ -146,7 +113,7 @@ def merge(one: TraceRow, other: TraceRow) -> TraceRow:
     )
 
 
-def _of_span(span: Summable) -> TraceRow:
+def _of_span(span: Light) -> TraceRow:
     is_root = span.parent_span_id is None
     is_call = _is_call(span)
     ttft_s = span.ttft_s if span.ttft_s is not None else span.first_chunk_s
@@ -190,7 +157,13 @@ def _timed(first: TraceRow, second: TraceRow) -> TraceRow:
     return first if first.ttft_start_ns <= second.ttft_start_ns else second
 
 
-def _sum(one: N | None, other: N | None) -> N | None:
+def _sum(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+def _cost(one: float | None, other: float | None) -> float | None:
     if one is None or other is None:
         return other if one is None else one
     return one + other

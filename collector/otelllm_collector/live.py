@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .packed import span_rows, text_of
 from .questions import Busy
-from .rows import Batch, MessageRow, SpanRow
+from .rows import Batch, MessageRow
+from .span_row import SpanRow
 
 __all__ = ["Beat", "Event", "Live", "Matches", "Seen", "Skipped"]
 

@@ -11,7 +11,7 @@ import orjson
 
 from .live import Matches, Messages
 from .questions import SpanFilter
-from .rows import SpanRow
+from .span_row import SpanRow
 
 __all__ = ["matching"]
 

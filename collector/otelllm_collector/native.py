@@ -26,6 +26,7 @@ COMPILED = (
     "decode/protobuf", "decode/spans", "decode/content", "decode/values",
     "normalise/spec", "normalise/values", "normalise/messages", "normalise/repair", "normalise/older_genai",
     "text/marks",
+    "columns", "enrich", "packed", "repeats", "rows", "span_row",
 )  # fmt: skip
 """What is done for each span, or oftener. Without their `.py`."""
 

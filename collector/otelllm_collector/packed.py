@@ -5,62 +5,25 @@ writer's thread does next to nothing for each span.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
-from .columns import MESSAGES, Columns, Piece, arrays, values
+from .columns import MESSAGES, Columns, Piece, built, values
 from .conversations import is_unnamed
 from .enrich import summarise
 from .repeats import mark
-from .rows import NO_MESSAGE, Batch, SpanColumns, SpanRow, UnnamedCall
+from .rows import NO_MESSAGE, Batch, SpanColumns, UnnamedCall
+from .span_row import NAMES, Light, SpanRow
 
-__all__ = ["Light", "SpanKey", "fullest", "light_rows", "pack", "packed", "span_rows", "text_of"]
+__all__ = ["SpanKey", "fullest", "light_rows", "pack", "packed", "span_rows", "text_of"]
 
 SpanKey = tuple[bytes, int]
+L = TypeVar("L", bound=Light)
 
 HOUR_NS = 3_600_000_000_000
 
 
-@dataclass(slots=True)
-class Light:
-    """What tells a span's version, its call, and its part in its trace's sums."""
-
-    trace_id: bytes
-    span_id: int
-    parent_span_id: int | None
-    name: str
-    start_ns: int
-    end_ns: int
-    parts: int
-    service_name: str | None
-    status: str
-    operation: str | None
-    provider: str | None
-    request_model: str | None
-    response_model: str | None
-    response_id: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    cost_usd: float | None
-    cost_status: str | None
-    ttft_s: float | None
-    first_chunk_s: float | None
-    user_id: str | None
-    session_id: str | None
-    inferred_session: str | None
-    feature: str | None
-    counted: bool
-    place: int = 0
-    """Which of the parts that are written together has it."""
-
-    @property
-    def session(self) -> str | None:
-        """Whoever named it."""
-        return self.session_id or self.inferred_session
-
-
-_LIGHT = tuple(one.name for one in fields(Light) if one.name != "place")
+_LIGHT = NAMES[: NAMES.index("counted") + 1]
+"""What `Light` has of a row: what sums and versions are told by."""
 
 
 def pack(batch: Batch, columns: Columns) -> None:
@@ -72,8 +35,10 @@ def pack(batch: Batch, columns: Columns) -> None:
 
 def packed(batch: Batch, columns: Columns) -> SpanColumns:
     """The batch's spans, each once, as such columns; messages are named by their places in the batch, from 1."""
-    spans = list(fullest(batch.spans).values())
+    spans: list[SpanRow] = list(fullest(batch.spans).values())
     mark(spans)
+    # Row by row, each while it is in the cache, and then turned: column by column costs twice the time.
+    turned = dict(zip(NAMES, zip(*[span.values() for span in spans], strict=True), strict=True))
     places = {key: place for place, key in enumerate(batch.messages, 1)}
     unnamed = [
         UnnamedCall(
@@ -84,19 +49,22 @@ def packed(batch: Batch, columns: Columns) -> SpanColumns:
         if is_unnamed(span)
     ]  # fmt: skip
     return SpanColumns(
-        arrays(columns, spans, places), columns, len(spans), len(batch.spans), summarise(spans),
-        sum(map(text_of, spans)), list({span.start_ns // HOUR_NS: span.start_ns for span in spans}.values()), unnamed,
+        built(columns, turned, places), columns, len(spans), len(batch.spans), summarise(spans),
+        sum([text_of(span) for span in spans]),
+        list({span.start_ns // HOUR_NS: span.start_ns for span in spans}.values()), unnamed,
     )  # fmt: skip
 
 
 def text_of(span: SpanRow) -> int:
     """Characters of what may be long in a span."""
-    return len(span.attributes) + len(span.events or "") + len(span.tool_result or "")
+    size = len(span.attributes)
+    size += len(span.events) if span.events is not None else 0
+    return size + (len(span.tool_result) if span.tool_result is not None else 0)
 
 
-def fullest(rows: Iterable[Any]) -> dict[SpanKey, Any]:
+def fullest(rows: Iterable[L]) -> dict[SpanKey, L]:
     """Each span once: of several versions the fullest, the later one of equals."""
-    spans: dict[SpanKey, Any] = {}
+    spans: dict[SpanKey, L] = {}
     for row in rows:
         key = (row.trace_id, row.span_id)
         other = spans.get(key)
@@ -111,10 +79,10 @@ def light_rows(part: SpanColumns, traces: Collection[bytes], place: int) -> list
     (ids,) = values(whole, part.columns, ("trace_id",))
     wanted = [index for index, trace_id in enumerate(ids) if trace_id in traces]
     found = values(whole, part.columns, _LIGHT)
-    rows = [Light(*(column[index] for column in found)) for index in wanted]
-    for row in rows:
-        row.place = place
-    return rows
+    return [
+        Light(place=place, **{name: column[index] for name, column in zip(_LIGHT, found, strict=True)})
+        for index in wanted
+    ]
 
 
 def span_rows(part: SpanColumns, hashes: Sequence[bytes]) -> list[SpanRow]:

@@ -15,7 +15,8 @@ from otelllm.call import Cost, Usage
 from otelllm.pricing import cost_of
 
 from .questions import MODEL_CALLS
-from .rows import Batch, SpanRow
+from .rows import Batch
+from .span_row import SpanRow
 
 __all__ = ["Priced", "is_ours", "price", "with_cost", "with_costs"]
 

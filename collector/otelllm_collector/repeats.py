@@ -11,13 +11,13 @@ span of the same call is the request's child. Where the request is a root, its l
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
 
 from otelllm import semconv
 
 from .questions import MODEL_CALLS
+from .span_row import Light
 
-__all__ = ["CallLike", "has_request_above", "is_request_of_stream", "mark", "may_repeat", "repeated"]
+__all__ = ["has_request_above", "is_request_of_stream", "mark", "may_repeat", "repeated"]
 
 _FAR = 32
 """How many spans up a call is looked for that this one could be."""
@@ -28,50 +28,31 @@ _LOG_WITHIN_NS = 2_000_000_000
 """From the end of the SDK's span to the log of the same stream: they end together."""
 
 
-class CallLike(Protocol):
-    """What tells two spans of one call: a row that comes in, or one read back."""
-
-    trace_id: bytes
-    span_id: int
-    parent_span_id: int | None
-    name: str
-    start_ns: int
-    end_ns: int
-    operation: str | None
-    request_model: str | None
-    response_model: str | None
-    response_id: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    ttft_s: float | None
-    first_chunk_s: float | None
-
-
-def may_repeat(span: CallLike) -> bool:
+def may_repeat(span: Light) -> bool:
     """Whether `span` could be one of two: a call of a model."""
     return span.operation in MODEL_CALLS
 
 
-def is_request_of_stream(span: CallLike) -> bool:
+def is_request_of_stream(span: Light) -> bool:
     """Whether it is Logfire's request of a stream, of which a log tells what was used."""
     return span.operation == semconv.TASK and span.name.endswith(_REQUEST_ENDS)
 
 
-def has_request_above(span: CallLike) -> bool:
+def has_request_above(span: Light) -> bool:
     """Whether `span` is a streamed call that stands below another span, which may be such a request."""
     has_streamed = span.ttft_s is not None or span.first_chunk_s is not None
     return has_streamed and span.parent_span_id is not None and may_repeat(span)
 
 
-def mark(spans: Iterable[Any]) -> list[Any]:
+def mark(spans: Iterable[Light]) -> list[Light]:
     """Note in spans of any traces which calls are to be counted; those in which that changed."""
-    traces: dict[bytes, list[Any]] = {}
+    traces: dict[bytes, list[Light]] = {}
     calls: dict[bytes, int] = {}
     for span in spans:
         traces.setdefault(span.trace_id, []).append(span)
         if may_repeat(span):
             calls[span.trace_id] = calls.get(span.trace_id, 0) + 1
-    changed: list[Any] = []
+    changed: list[Light] = []
     for trace_id, number in calls.items():
         trace = traces[trace_id]
         if number < 2 and not any(map(is_request_of_stream, trace)):
@@ -84,10 +65,10 @@ def mark(spans: Iterable[Any]) -> list[Any]:
     return changed
 
 
-def repeated(trace: Iterable[CallLike]) -> set[int]:
+def repeated(trace: Iterable[Light]) -> set[int]:
     """Of one trace's spans those (by span id) that are calls of a model and not to be counted."""
     spans = {span.span_id: span for span in trace}
-    inside: dict[int, list[CallLike]] = {}
+    inside: dict[int, list[Light]] = {}
     for span in spans.values():
         if may_repeat(span) and (outer := _call_above(span, spans)) is not None:
             inside.setdefault(outer.span_id, []).append(span)
@@ -104,12 +85,12 @@ def repeated(trace: Iterable[CallLike]) -> set[int]:
     return found | _logged(spans)
 
 
-def _logged(spans: Mapping[int, CallLike]) -> set[int]:
+def _logged(spans: Mapping[int, Light]) -> set[int]:
     """Of streams that a log tells of once more either that or the SDK's own span."""
     requests = {span.span_id: span for span in spans.values() if is_request_of_stream(span)}
     streams = [span for span in spans.values() if span.parent_span_id in requests and has_request_above(span)]
     found: set[int] = set()
-    beside: list[tuple[int, CallLike, CallLike]] = []
+    beside: list[tuple[int, Light, Light]] = []
     for stream in streams:
         request = requests[stream.parent_span_id or 0]
         if request.parent_span_id is None:
@@ -128,13 +109,13 @@ def _logged(spans: Mapping[int, CallLike]) -> set[int]:
     return found
 
 
-def _says_the_same(one: CallLike, other: CallLike) -> bool:
+def _says_the_same(one: Light, other: Light) -> bool:
     used = [(span.input_tokens, span.output_tokens) for span in (one, other) if _knows_usage(span)]
     return len(set(used)) < 2 and bool(_models(one) & _models(other))
 
 
-def _call_above(span: CallLike, spans: Mapping[int, CallLike]) -> CallLike | None:
-    one: CallLike | None = span
+def _call_above(span: Light, spans: Mapping[int, Light]) -> Light | None:
+    one: Light | None = span
     for _ in range(_FAR):
         one = spans.get(one.parent_span_id or 0) if one is not None else None
         if one is None or one is span:
@@ -144,7 +125,7 @@ def _call_above(span: CallLike, spans: Mapping[int, CallLike]) -> CallLike | Non
     return None
 
 
-def _is_same(outer: CallLike, inner: CallLike, *, is_alone: bool) -> bool:
+def _is_same(outer: Light, inner: Light, *, is_alone: bool) -> bool:
     if outer.response_id and inner.response_id:
         return outer.response_id == inner.response_id
     return (
@@ -155,10 +136,10 @@ def _is_same(outer: CallLike, inner: CallLike, *, is_alone: bool) -> bool:
     )
 
 
-def _models(span: CallLike) -> set[str]:
+def _models(span: Light) -> set[str]:
     """Its models' names without what gateways put before them ("openai/gpt-4o", "models/gemini-3")."""
     return {name.rpartition("/")[2] for name in (span.request_model, span.response_model) if name}
 
 
-def _knows_usage(span: CallLike) -> bool:
+def _knows_usage(span: Light) -> bool:
     return span.input_tokens is not None or span.output_tokens is not None

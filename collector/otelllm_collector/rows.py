@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from otelllm import semconv
+
+if TYPE_CHECKING:
+    from .span_row import SpanRow
 
 __all__ = [
     "NO_MESSAGE",
@@ -20,7 +23,6 @@ __all__ = [
     "ScopeRow",
     "ScoreRow",
     "SpanColumns",
-    "SpanRow",
     "TooMany",
     "TraceRow",
     "UnnamedCall",
@@ -83,95 +85,6 @@ class MessageRow:
     role: str | None
     body: str
     first_seen_ns: int
-
-
-@dataclass(slots=True)
-class SpanRow:
-    """One span. What has a column is not repeated in `attributes`; together they are all that came in."""
-
-    trace_id: bytes
-    span_id: int
-    parent_span_id: int | None
-    name: str
-    kind: str
-    start_ns: int
-    end_ns: int
-    resource_id: int
-    scope_id: int
-    received_ns: int
-    service_name: str | None = None
-    status: str = "unset"
-    status_message: str | None = None
-    error_type: str | None = None
-    operation: str | None = None
-    provider: str | None = None
-    request_model: str | None = None
-    response_model: str | None = None
-    response_id: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cost_usd: float | None = None
-    cost_status: str | None = None
-    ttft_s: float | None = None
-    first_chunk_s: float | None = None
-    user_id: str | None = None
-    session_id: str | None = None
-    conversation_id: str | None = None
-    feature: str | None = None
-    priority: str | None = None
-    prompt_name: str | None = None
-    prompt_version: str | None = None
-    agent_name: str | None = None
-    tool_name: str | None = None
-    workflow_name: str | None = None
-    cache_outcome: str | None = None
-    verdict: str | None = None
-    finish_reasons: list[str] | None = None
-    stream_end: str | None = None
-    retrieval_count: int | None = None
-    rerank_in: int | None = None
-    rerank_out: int | None = None
-    input_hashes: list[Hash] | None = None
-    output_hashes: list[Hash] | None = None
-    system_hash: Hash | None = None
-    tools_hash: Hash | None = None
-    tool_arguments: str | None = None
-    tool_result: str | None = None
-    retrieval_query: str | None = None
-    retrieval_documents: str | None = None
-    attributes: str = "{}"
-    events: str | None = None
-    links: str | None = None
-    trace_state: str | None = None
-    flags: int = 0
-    dropped_attributes: int = 0
-    dropped_events: int = 0
-    dropped_links: int = 0
-    parts: int = 0
-    """Attributes, events and links that came in: of two versions of one span the one with more is the fuller."""
-    vocabulary: str | None = None
-    """Of a span that foreign names tell: which; several with a comma."""
-    made: str | None = None
-    """Of such a span: JSON text of what they mean in the conventions and has no column ("attributes"), and the columns
-    that hold what they mean ("columns"). Everything else is as it came."""
-    counted: bool = True
-    """False where another span of the trace is the same call, and counts (see repeats.py)."""
-    content_forms: str | None = None
-    """How what has moved into columns of content was written, where that was not in the commonest form: JSON text,
-    column -> form (see content_forms.py), "status" -> absent where there was none, "span" -> made where a log record
-    tells of it, "content" -> dropped after retention took it."""
-    inferred_session: str | None = None
-    """Of a call whose sender named no session: the conversation that it goes on with (see conversations.py)."""
-    prefix: int | None = None
-    """Of such a call: all that was said up to and with its answer, as one number."""
-
-    @property
-    def session(self) -> str | None:
-        """Whoever named it."""
-        return self.session_id or self.inferred_session
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-__all__ = ["PROTOBUF", "any_value", "as_otlp_json", "ids", "put", "request", "span", "trace_of_agent"]
+__all__ = ["PROTOBUF", "Unsaid", "any_value", "as_otlp_json", "ids", "put", "request", "span", "trace_of_agent"]
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
@@ -130,3 +130,10 @@ def _with_hex_ids(value: Any, numbers: bool) -> Any:
         else:
             found[key] = _with_hex_ids(item, numbers)
     return found
+
+
+class Unsaid:
+    """A row that says nothing, in any of its columns: no store keeps it."""
+
+    def __getattr__(self, name: str) -> None:
+        return None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otelllm_collector.enrich import merge, summarise
-from otelllm_collector.rows import SpanRow
+from otelllm_collector.span_row import SpanRow
 
 
 def _span(chance: random.Random, number: int, start: int) -> SpanRow:

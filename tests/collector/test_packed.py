@@ -13,6 +13,7 @@ from collector.exports import put, request, span, trace_of_agent
 from otelllm_collector.columns import Piece, arrays, joined
 from otelllm_collector.decode import decode
 from otelllm_collector.packed import pack, span_rows
+from otelllm_collector.span_row import NAMES, SpanRow
 from otelllm_collector.stores.duckdb import open_store
 
 if TYPE_CHECKING:
@@ -53,6 +54,36 @@ def test_columns_hold_what_the_rows_held(columns: Columns) -> None:
     assert batch.spans == []
     assert batch.columns is not None
     assert span_rows(batch.columns, list(batch.messages)) == expected.spans
+
+
+def test_a_rows_values_are_what_its_names_say() -> None:
+    """Each of them, in order: they are written out twice, for a compiled class has no list of its attributes."""
+    texts = {"trace_id": b"t", "name": "n", "kind": "k"}
+    numbers = dict.fromkeys(("span_id", "start_ns", "end_ns", "resource_id", "scope_id", "received_ns"), 1)
+    plain = SpanRow(parent_span_id=None, **texts, **numbers)
+    for place, name in enumerate(NAMES):
+        known = getattr(plain, name)
+        other = next(one for one in OTHERS if one != known and _takes(plain, name, one))
+        changed = SpanRow(**{**dict(zip(NAMES, plain.values(), strict=True)), name: other})
+        differ = [
+            at for at, pair in enumerate(zip(plain.values(), changed.values(), strict=True)) if pair[0] != pair[1]
+        ]
+        assert differ == [place], name
+        assert changed != plain
+
+
+OTHERS: list[Any] = ["text", 7, 0.5, b"bytes", ["list"], True, False]
+
+
+def _takes(row: SpanRow, name: str, value: Any) -> bool:
+    """Whether a row takes it; compiled, it takes only what is declared."""
+    known = getattr(row, name)
+    try:
+        setattr(row, name, value)
+    except TypeError:
+        return False
+    setattr(row, name, known)
+    return True
 
 
 def test_a_value_that_no_column_holds_is_told_before_the_answer(columns: Columns) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from otelllm_collector.repeats import repeated
-from otelllm_collector.rows import SpanRow
+from otelllm_collector.span_row import SpanRow
 
 S = 10**9
 

@@ -18,7 +18,8 @@ from otelllm_collector.commits import Commits
 from otelllm_collector.live import IDLE_ROWS, READERS, Beat, Live, Seen, Skipped
 from otelllm_collector.matching import matching
 from otelllm_collector.questions import SpanFilter
-from otelllm_collector.rows import Batch, SpanRow
+from otelllm_collector.rows import Batch
+from otelllm_collector.span_row import SpanRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ def test_its_filters_mean_what_the_list_means(collector: Collector, arguments: d
 
 def test_the_world_tells_filters_apart() -> None:
     """The test above compares two answers; this one says that they are not both empty."""
-    rows = [SpanRow(b"1" * 16, 1, None, "a", "client", 0, 10**6, 1, 1, 0, operation="chat", request_model="m")]
+    rows = [_row(b"1" * 16, end_ns=10**6, operation="chat", request_model="m")]
     for wanted, is_meant in [
         (SpanFilter(model=("m",)), True), (SpanFilter(model=("n",)), False), (SpanFilter(min_ms=1.0), True),
         (SpanFilter(min_ms=1.1), False), (SpanFilter(end=0), False), (SpanFilter(start=0), True),
@@ -248,9 +249,13 @@ def test_a_stuck_reader_holds_up_nobody(start: Start, tmp_path: Path) -> None:
         assert running.sql("select count(*) from spans") == [[80_000]]
 
 
+def _row(trace_id: bytes, **more: Any) -> SpanRow:
+    return SpanRow(trace_id=trace_id, span_id=1, parent_span_id=None, name="a", kind="client", start_ns=0,
+                   resource_id=1, scope_id=1, received_ns=0, **more)  # fmt: skip
+
+
 def _batch(count: int, text: str = "{}") -> Batch:
-    return Batch(spans=[SpanRow(os.urandom(16), 1, None, "a", "client", 0, 1, 1, 1, 0, attributes=text)
-                        for _ in range(count)])  # fmt: skip
+    return Batch(spans=[_row(os.urandom(16), end_ns=1, attributes=text) for _ in range(count)])
 
 
 def test_what_is_held_is_bounded() -> None:

@@ -15,7 +15,7 @@ from ..live import Event, Live, Seen, Skipped
 from ..matching import matching
 from ..operations import FILTERS, Answer, Argument, Operation, project_of, wanted_spans, whole
 from ..questions import BadQuestion
-from ..rows import SpanRow
+from ..span_row import SpanRow
 
 __all__ = ["routes"]
 

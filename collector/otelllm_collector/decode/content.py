@@ -13,7 +13,8 @@ import orjson
 
 from ..content_forms import KEPT, STRUCTURE, form_of
 from ..normalise.genai import CONTENT, TEXT_CONTENT
-from ..rows import Batch, MessageRow, SpanRow
+from ..rows import Batch, MessageRow
+from ..span_row import SpanRow
 
 _NOTHING: Mapping[str, Any] = {}
 

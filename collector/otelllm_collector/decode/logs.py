@@ -12,7 +12,8 @@ from otelllm import semconv
 from ..content_forms import NOT_SENT
 from ..normalise import Made
 from ..normalise.coding_agents import SyntheticSpan, made_span
-from ..rows import Batch, ContentRow, LogRow, SpanRow
+from ..rows import Batch, ContentRow, LogRow
+from ..span_row import SpanRow
 from .content import move_content
 from .message_records import NAMES, MessageRecords
 from .protobuf import ATTRIBUTES_LIMIT, TOO_MANY_ATTRIBUTES

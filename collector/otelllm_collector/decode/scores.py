@@ -8,7 +8,8 @@ from typing import Any
 from otelllm import semconv
 
 from ..normalise.judgements import TARGET
-from ..rows import ScoreRow, SpanRow
+from ..rows import ScoreRow
+from ..span_row import SpanRow
 from .values import to_json
 
 __all__ = ["read_judgements", "read_score"]

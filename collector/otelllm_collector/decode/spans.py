@@ -13,7 +13,8 @@ from otelllm import semconv
 from ..normalise import Made, normalise
 from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
 from ..normalise.spec import Foreign
-from ..rows import Batch, SpanRow
+from ..rows import Batch
+from ..span_row import SpanRow
 from .content import keep_content, move_content, move_text_content, note_form
 from .protobuf import OverLimit, WireSpan, read_fields, read_span
 from .scores import read_judgements, read_score
@@ -92,25 +93,24 @@ class _Scope(NamedTuple):
 
 def _read_span(batch: Batch, span: WireSpan, sender: Sender, scope: _Scope, now_ns: int) -> SpanRow:
     attributes, events = span.attributes, span.events
-    row = SpanRow(
-        trace_id=span.trace_id,
-        span_id=int.from_bytes(span.span_id),
-        parent_span_id=int.from_bytes(span.parent_span_id) or None,
-        name=span.name,
-        kind=KINDS.get(span.kind, str(span.kind)),
-        start_ns=span.start_ns,
-        end_ns=span.end_ns,
-        resource_id=sender.resource_id,
-        scope_id=scope.scope_id,
-        received_ns=now_ns,
-        service_name=sender.service_name,
-        trace_state=span.trace_state or None,
-        flags=span.flags,
-        dropped_attributes=span.dropped_attributes,
-        dropped_events=span.dropped_events,
-        dropped_links=span.dropped_links,
-        parts=len(attributes) + len(events) + len(span.links),
-    )
+    row = SpanRow()
+    row.trace_id = span.trace_id
+    row.span_id = int.from_bytes(span.span_id)
+    row.parent_span_id = int.from_bytes(span.parent_span_id) or None
+    row.name = span.name
+    row.kind = KINDS.get(span.kind) or str(span.kind)
+    row.start_ns = span.start_ns
+    row.end_ns = span.end_ns
+    row.resource_id = sender.resource_id
+    row.scope_id = scope.scope_id
+    row.received_ns = now_ns
+    row.service_name = sender.service_name
+    row.trace_state = span.trace_state or None
+    row.flags = span.flags
+    row.dropped_attributes = span.dropped_attributes
+    row.dropped_events = span.dropped_events
+    row.dropped_links = span.dropped_links
+    row.parts = len(attributes) + len(events) + len(span.links)
     if span.status >= 0:
         row.status = STATUSES.get(span.status, str(span.status))
         row.status_message = span.status_message or None
@@ -176,14 +176,18 @@ def fill_made(batch: Batch, row: SpanRow, attributes: dict[str, Any], made: Made
 
 
 def _fill_columns(row: SpanRow, attributes: dict[str, Any]) -> None:
-    for key in COLUMNS.keys() & attributes.keys():
-        column, kind = COLUMNS[key]
-        value = attributes[key]
+    moved: list[str] = []
+    for key, value in attributes.items():
+        if (found := COLUMNS.get(key)) is None:
+            continue
+        column, kind = found
         if type(value) is kind and (not isinstance(value, list) or all(isinstance(item, str) for item in value)):
             setattr(row, column, value)
-            del attributes[key]
+            moved.append(key)
         else:
             setattr(row, column, _coerced(value, kind))
+    for key in moved:
+        del attributes[key]
 
 
 def _coerced(value: Any, kind: type) -> Any:

@@ -10,7 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ..content_forms import written
 from ..normalise.genai import COLUMNS, CONTENT, TEXT_CONTENT
-from ..rows import Batch, SpanRow
+from ..rows import Batch
+from ..span_row import SpanRow
 from .senders import Senders
 from .values import put_attributes
 

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otelllm_collector.decode import decode
-from otelllm_collector.rows import SpanRow
+from otelllm_collector.span_row import SpanRow
 
 __all__ = ["Stored", "fixture", "request_of", "says", "stored", "stored_span", "text", "usage"]
 

@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from otelllm_collector.decode import decode
 from otelllm_collector.enrich import summarise
 from otelllm_collector.questions import Page, SpanFilter
-from otelllm_collector.rows import Batch, SpanRow
+from otelllm_collector.rows import Batch
+from otelllm_collector.span_row import SpanRow
 from otelllm_collector.stores.spec import Store
 
 END_NS = 1_795_000_000_000_000_000

@@ -17,7 +17,8 @@ from nanoarrow import ipc  # type: ignore[import-untyped]  # nanoarrow publishes
 
 from ...columns import MESSAGES
 from ...questions import Signal, SpanFilter
-from ...rows import NO_MESSAGE, Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow, SpanRow
+from ...rows import NO_MESSAGE, Batch, LogRow, MessageRow, MetricRow, ResourceRow, ScopeRow
+from ...span_row import SpanRow
 from ...sql import sql
 from .conditions import (
     Condition,

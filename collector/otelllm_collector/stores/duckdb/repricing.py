@@ -9,7 +9,7 @@ import duckdb
 
 from ...prices import is_ours, price, with_cost
 from ...questions import MODEL_CALLS
-from ...rows import SpanRow
+from ...span_row import SpanRow
 from ...sql import sql
 from .exporting import as_span
 from .slices import FOREVER, Which, slices, statement

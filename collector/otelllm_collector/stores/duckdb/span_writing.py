@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from ...columns import Piece, joined
 from ...conversations import Conversations, FirstCall
 from ...enrich import merge, summarise
-from ...packed import Light, SpanKey, fullest, light_rows, packed, span_rows
+from ...packed import SpanKey, fullest, light_rows, packed, span_rows
 from ...repeats import has_request_above, is_request_of_stream, mark, may_repeat
 from ...rows import Batch, MessageRow, SpanColumns, TraceRow, UnnamedCall
+from ...span_row import Light
 from ...sql import sql
 from .changed_hours import ChangedHours
 from .registered import Named, insertion
@@ -31,6 +32,9 @@ PREFIXES = 50_000
 
 TRACE_LOOKED_THROUGH = 5_000
 """Spans of a trace that are looked through again for each batch that adds calls to it."""
+
+_STORED = -1
+"""The place of a span that is read back from the store."""
 
 _KEY = {"trace_id": "UUID", "span_id": "UBIGINT"}
 
@@ -52,14 +56,6 @@ class _Part(NamedTuple):
 
     spans: SpanColumns
     hashes: list[bytes]
-
-
-class _Record:
-    """A row read back, with its columns as attributes."""
-
-    def __init__(self, columns: Sequence[str], values: Sequence[Any]) -> None:
-        self.__dict__.update(zip(columns, values, strict=True))
-        self.trace_id: bytes = self.__dict__["trace_id"].bytes
 
 
 class SpanWriting:
@@ -108,7 +104,7 @@ class SpanWriting:
             self._hours.note(starts)
             named = Named("repeated_spans", {**_KEY, "counted": "BOOLEAN"}, recounted)
             self._tables.change("write/uncount_spans", named, starts)
-        again = {key[0] for key in replaced} | {one.trace_id for one in recounted if not isinstance(one, Light)}
+        again = {key[0] for key in replaced} | {one.trace_id for one in recounted if one.place == _STORED}
         again |= renamed & known.keys()
         changed = self._new_traces(parts, touched, calls)
         _note_sessions(spans, calls)
@@ -200,8 +196,7 @@ class SpanWriting:
             rows = self._tables.fetch(sql("write/known_traces"), bounds)
         known: dict[bytes, list[TraceRow]] = {}
         for row in rows:
-            trace = TraceRow(*row)
-            trace.trace_id = trace.trace_id.bytes  # type: ignore[attr-defined]  # DuckDB's UUID, until here
+            trace = TraceRow(row[0].bytes, *row[1:])
             known.setdefault(trace.trace_id, []).append(trace)
         return known
 
@@ -221,7 +216,7 @@ class SpanWriting:
                 del spans[key]
         return replaced
 
-    def _mark_repeats(self, rows: list[Light], known: dict[bytes, TraceRow]) -> list[Any]:
+    def _mark_repeats(self, rows: list[Light], known: dict[bytes, TraceRow]) -> list[Light]:
         """Note which spans are the same call as another; those, coming or stored, of which that was not known."""
         least: dict[bytes, int] = {}
         for row in rows:
@@ -275,13 +270,14 @@ class SpanWriting:
     def _recounted(self, traces: list[TraceRow]) -> dict[bytes, TraceRow]:
         return summarise(self._summable(traces))
 
-    def _summable(self, traces: list[TraceRow]) -> list[Any]:
+    def _summable(self, traces: list[TraceRow]) -> list[Light]:
         """The stored spans of these traces, as far as sums need them."""
         bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
         with self._tables.registered("batch_traces", {"trace_id": "UUID"}, traces):
             result = self._tables.connection.execute(sql("write/summable_spans"), bounds)
-            columns = [column[0] for column in result.description]
-            return [_Record(columns, row) for row in result.fetchall()]
+            names = [column[0] for column in result.description]
+            found = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        return [Light(**{**one, "trace_id": one["trace_id"].bytes, "place": _STORED}) for one in found]
 
 
 def _light(parts: Sequence[_Part], traces: Collection[bytes]) -> list[Light]:
