@@ -86,7 +86,10 @@ def built(
     for name, kind in columns.items():
         ids = message_ids if name in MESSAGES else None
         values = found[name if message_ids is None else MESSAGES.get(name, name)]
-        if (missing := values.count(None)) < len(values):
+        missing = 0
+        for value in values:
+            missing += value is None
+        if missing < len(values):
             made[name] = _column(kind, values, missing, ids)
     return made
 
@@ -123,7 +126,7 @@ def _column(kind: str, values: Sequence[Any], missing: int, ids: Mapping[bytes, 
     if kind == "VARCHAR":
         return Column(rows, missing, validity, _texts(values))
     if kind == "BLOB":
-        return Column(rows, missing, validity, [_ends(values), b"".join(values)])
+        return Column(rows, missing, validity, [_ends([len(value) for value in values]), b"".join(values)])
     if kind == "UUID":
         data = b"".join(values)
     elif kind == "BOOLEAN":
@@ -140,14 +143,16 @@ _EMPTY: dict[str, Any] = {"VARCHAR": "", "BLOB": b"", "UUID": bytes(16)}
 def _texts(values: Sequence[str]) -> list[bytes]:
     text = "".join(values)
     whole = text.encode()
-    return [_ends(values if len(whole) == len(text) else [value.encode() for value in values]), whole]
+    if len(whole) == len(text):
+        return [_ends([len(value) for value in values]), whole]
+    return [_ends([len(value.encode()) for value in values]), whole]
 
 
-def _ends(pieces: Sequence[str | bytes]) -> bytes:
-    """Where each of them ends, after a 0."""
+def _ends(sizes: list[int]) -> bytes:
+    """Where each of so long texts or lists ends, after a 0."""
     ends, end = [0], 0
-    for piece in pieces:
-        end += len(piece)
+    for size in sizes:
+        end += size
         ends.append(end)
     return array("i", ends).tobytes()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...enrich import summarise
 from ...questions import SpanFilter
@@ -13,6 +12,7 @@ from ...rows import TraceRow
 from ...sql import sql
 from ..spec import Record
 from .conditions import ALL, SCORES_PROJECT, Condition, of_project, with_condition
+from .records import light_spans
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,11 +41,7 @@ def own_parts(own: duckdb.DuckDBPyConnection, traces: Sequence[Record], spans: S
         "start": min(int(str(trace["start_ns"])) for trace in traces),
         "end": max(int(str(trace["end_ns"])) for trace in traces),
     }
-    result = own.execute(with_condition("read/own_spans", condition), condition.values | bounds)
-    names = [column[0] for column in result.description]
-    rows: list[Any] = [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in result.fetchall()]
-    for row in rows:
-        row.trace_id = row.trace_id.bytes
+    rows = light_spans(own, with_condition("read/own_spans", condition), condition.values | bounds)
     sums = summarise(rows)
     parts = []
     for trace in traces:

@@ -20,6 +20,7 @@ from ...rows import Batch, MessageRow, SpanColumns, TraceRow, UnnamedCall
 from ...span_row import Light
 from ...sql import sql
 from .changed_hours import ChangedHours
+from .records import light_spans
 from .registered import Named, insertion
 from .tables import Tables
 
@@ -274,10 +275,7 @@ class SpanWriting:
         """The stored spans of these traces, as far as sums need them."""
         bounds = {"start": min(t.start_ns for t in traces), "end": max(t.end_ns for t in traces)}
         with self._tables.registered("batch_traces", {"trace_id": "UUID"}, traces):
-            result = self._tables.connection.execute(sql("write/summable_spans"), bounds)
-            names = [column[0] for column in result.description]
-            found = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-        return [Light(**{**one, "trace_id": one["trace_id"].bytes, "place": _STORED}) for one in found]
+            return light_spans(self._tables.connection, sql("write/summable_spans"), bounds, place=_STORED)
 
 
 def _light(parts: Sequence[_Part], traces: Collection[bytes]) -> list[Light]:
