@@ -1,7 +1,7 @@
 """One span as it is decoded, and what sums need of it.
 
 These are no dataclasses: their attributes must be a compiled class's own, filled one by one where a span is read, and
-what `dataclass` writes for 68 of them is never compiled. A row was made in 3 µs; now in 0.3, and turned in as much.
+what `dataclass` writes for 68 of them is never compiled. Made in 0.25 µs, and read by sums without looking a name up.
 """
 
 from __future__ import annotations
