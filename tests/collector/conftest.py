@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that starts a collector of its own is slow: a second to start, and then it mostly waits."""
+    """A test that asks a collector's process is slow: a second or two to start it, and then it mostly waits."""
     for item in items:
-        if "start" in getattr(item, "fixturenames", ()):
+        if not {"start", "collector"}.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

@@ -169,6 +169,7 @@ def resident_mb(collector: Collector) -> float:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's memory from /proc")
+@pytest.mark.slow
 def test_bombs_cost_bounded_memory(collector: Collector) -> None:
     bomb = gzip.compress(bytes(500 * MB), 1)
     headers = PROTOBUF | {"content-encoding": "gzip"}

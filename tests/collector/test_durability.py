@@ -21,6 +21,8 @@ from collector.process import Collector, Start, run
 from otelllm_collector.config import BadSetting
 from otelllm_collector.stores.duckdb import open_store
 
+pytestmark = pytest.mark.slow
+
 
 def load(running: Collector, seconds: float) -> set[str]:
     """Trace ids that were acknowledged while four senders sent until the process ended, or for so long."""

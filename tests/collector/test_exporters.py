@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from otelllm_collector.stores.spec import Store
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parent.parent.parent / "docs" / "exporters.md"
 KEYS = {
     "LANGFUSE_PUBLIC_KEY": "pk-lf-1", "LANGFUSE_SECRET_KEY": "sk-lf-2", "LANGSMITH_API_KEY": "lsv2-3",

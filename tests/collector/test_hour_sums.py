@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from otelllm_collector.stores.duckdb import DuckDBStore
     from otelllm_collector.stores.spec import Record
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600_000_000_000
 NOW = time.time_ns() // HOUR * HOUR
 QUESTIONS: list[tuple[str, str, bool]] = [

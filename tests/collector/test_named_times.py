@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from otelllm_collector.stores.duckdb import DuckDBStore
 
+pytestmark = pytest.mark.slow
+
 PAGE = Page(100)
 
 

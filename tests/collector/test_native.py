@@ -155,6 +155,7 @@ def test_a_sum_of_lists_in_one_value_is_the_last_one() -> None:
 
 
 @pytest.mark.skipif(not native.is_compiled(), reason="nothing is compiled here: make native")
+@pytest.mark.slow
 def test_uncompiled_it_reads_the_same() -> None:
     """These tests and those of decoding again, without the compiled module."""
     assert "_native" in str(protobuf.__file__)

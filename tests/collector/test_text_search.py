@@ -99,6 +99,7 @@ def unlike_lower(before: str, part: str, after: str) -> list[int] | None:
 @pytest.mark.skipif(not is_compiled(), reason="make native")
 @settings(deadline=None)
 @given(st.lists(TEXTS | st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")), max_size=4))
+@pytest.mark.slow
 def test_compiled_marks_are_the_same(those: list[str]) -> None:
     from otelllm_collector.text.marks import Sketch
 
@@ -187,6 +188,7 @@ def test_the_index_goes_on_after_a_restart_in_its_middle(tmp_path: Path) -> None
     assert sketches(tmp_path) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_messages_that_get_numbers_a_second_time_are_found(tmp_path: Path) -> None:
     """The newest messages are dropped, and after a restart others have their numbers."""
     store = open_store(tmp_path, retention=Retention(content_days=Ages(7)))

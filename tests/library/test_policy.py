@@ -310,6 +310,7 @@ SEEN_IN_CHILD: list[Policy] = []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.slow
 def test_a_forked_child_watches_too(tmp_path):
     """gunicorn --preload and Celery fork after instrument(): threads do not survive that."""
     path = tmp_path / "otelllm.toml"

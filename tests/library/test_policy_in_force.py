@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from telemetry import Telemetry
     from wire.server import Provider
 
+pytestmark = pytest.mark.slow
+
 MESSAGES: Any = [{"role": "user", "content": "hello"}]
 BACK_SOON: Any = {"kill": [{"when": {"feature": "support"}, "answer": "Back soon."}]}
 

@@ -13,6 +13,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from otelllm import tallies
 from otelllm.tallies import OVERFLOW, Tallies
 
+pytestmark = pytest.mark.slow
+
 
 class Exported:
     """A meter, and what a reader sees of its one counter."""

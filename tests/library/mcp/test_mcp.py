@@ -334,6 +334,7 @@ async def test_transports_are_the_sdks_own(otel: Telemetry) -> None:
     assert ours.__name__ == theirs.__name__
 
 
+@pytest.mark.slow
 async def test_stdio(otel: Telemetry, tmp_path: Path) -> None:
     """A program of its own: one trace over the pipe."""
     otel.instrument()

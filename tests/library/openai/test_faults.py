@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .app import App
 
 pytestmark = [
+    pytest.mark.slow,
     # The pieces that we break complain in their own way; what matters here is the app.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

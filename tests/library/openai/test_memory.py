@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from .app import App, SyncApp
 
+pytestmark = pytest.mark.slow
+
 WORD = CHAT.events[1]
 
 

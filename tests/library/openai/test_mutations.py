@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .app import SyncApp
 
+pytestmark = pytest.mark.slow
+
 MISSING = object()
 ABSENT: tuple[Any, ...] = (MISSING, None)
 """What servers really do: nothing of ours may fail on it."""

@@ -152,6 +152,7 @@ def test_after_a_reboot_rates_are_full_and_nobody_holds_anything(path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.slow
 def test_a_forked_child_counts_by_connections_of_its_own(state):
     """It counts in the same file, and neither settles nor renews what its parent holds."""
     lease = drive(state.acquire([TOKENS, SLOT], 60), None)
