@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from otelllm_collector.stores.spec import Store
 
 
+STARTS_ONE = {"start", "collector", "guarded", "browsed", "filled"}
+"""Fixtures that start a collector's process: of this file, and of a test's own with data or keys in it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks a collector's process is slow: a second or two to start it, and then it mostly waits."""
     for item in items:
-        if not {"start", "collector"}.isdisjoint(getattr(item, "fixturenames", ())):
+        if not STARTS_ONE.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 
